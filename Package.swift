@@ -1,0 +1,60 @@
+// swift-tools-version: 6.2
+// The arrows of the project: a target may import exactly what is listed here (checked in CI).
+// docs/architecture.md says what each room is for.
+import PackageDescription
+
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+
+let package = Package(
+    name: "quire",
+    products: [
+        .executable(name: "quire-server", targets: ["Server"]),
+        .executable(name: "quire", targets: ["CLI"]),
+        .executable(name: "quire-bench", targets: ["Benchmarks"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        // C underneath.
+        .systemLibrary(
+            name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
+        .target(name: "CVectorKernels"),
+        .target(name: "CEmbeddingKernels"),
+        .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(name: "CPlatform"),
+
+        // The engine.
+        .target(name: "VectorSearch", dependencies: ["CVectorKernels"]),
+        .target(name: "Storage", dependencies: ["CPlatform"]),
+        .target(name: "Database", dependencies: ["VectorSearch", "Storage", "CPlatform", collections]),
+        .target(name: "Embedding", dependencies: ["CEmbeddingKernels"]),
+
+        // The wire.
+        .target(name: "JSON", dependencies: ["CSimdJSON"]),
+        .target(name: "HTTP", dependencies: [httpTypes]),
+        .target(
+            name: "API", dependencies: ["Database", "VectorSearch", "Embedding", "JSON", "HTTP", "Settings", httpTypes],
+            resources: [.embedInCode("Resources")]),
+        .target(name: "FastCGI", dependencies: ["CFastCGI", "CPlatform", "HTTP", httpTypes]),
+
+        // The process.
+        .target(name: "Settings", dependencies: [configuration]),
+        .target(name: "Supervisor", dependencies: ["CPlatform", logging]),
+        .executableTarget(
+            name: "Server",
+            dependencies: [
+                "API", "FastCGI", "Database", "Storage", "Embedding", "Settings", "Supervisor", "HTTP", logging, argumentParser,
+            ]),
+        .executableTarget(name: "CLI", dependencies: ["Settings", argumentParser]),
+        .executableTarget(name: "Benchmarks", dependencies: ["VectorSearch", argumentParser], path: "Benchmarks"),
+    ]
+)
