@@ -34,12 +34,13 @@ let package = Package(
 
         // The engine.
         .target(name: "VectorSearch", dependencies: ["CVectorKernels"]),
-        .target(name: "Storage", dependencies: ["CPlatform"]),
-        .target(name: "Database", dependencies: ["VectorSearch", "Storage", "CPlatform", collections]),
+        .target(name: "Locks"),
+        .target(name: "Storage", dependencies: ["CPlatform", "Locks"]),
+        .target(name: "Database", dependencies: ["VectorSearch", "Storage", "Locks", collections]),
         .target(name: "Embedding", dependencies: ["CEmbeddingKernels"]),
 
         // The wire.
-        .target(name: "JSON", dependencies: ["CSimdJSON"]),
+        .target(name: "JSON", dependencies: ["CSimdJSON", "Locks"]),
         .target(name: "HTTP", dependencies: [httpTypes]),
         .target(
             name: "API", dependencies: ["Database", "VectorSearch", "Embedding", "JSON", "HTTP", "Settings", httpTypes],
@@ -56,5 +57,6 @@ let package = Package(
             ]),
         .executableTarget(name: "CLI", dependencies: ["Settings", argumentParser]),
         .executableTarget(name: "Benchmarks", dependencies: ["VectorSearch", argumentParser], path: "Benchmarks"),
-    ]
+    ],
+    cxxLanguageStandard: .cxx17
 )

@@ -1,0 +1,79 @@
+import CSimdJSON
+
+/// An object being read. Members that nobody asked for are problems when it ends: a typo must not be silent.
+package struct JSONObject {
+    private struct Member {
+        let key: UnsafeBufferPointer<UInt8>
+        let value: quire_json_value
+        var isUsed = false
+    }
+
+    private let reader: JSONReader
+    private var members: [Member] = []
+
+    // Sound: keys and values point into the document, which the reader holds while it reads.
+    init(reader: JSONReader, value: quire_json_value) {
+        self.reader = reader
+        var iterator = quire_json_object(value)
+        var key: UnsafePointer<CChar>?
+        var count = 0
+        var member = quire_json_value()
+        while quire_json_next_member(&iterator, &key, &count, &member) {
+            let bytes = UnsafeRawPointer(key!).assumingMemoryBound(to: UInt8.self)
+            members.append(Member(key: UnsafeBufferPointer(start: bytes, count: count), value: member))
+        }
+    }
+
+    package var isEmpty: Bool { members.isEmpty }
+
+    /// Whether the member is there and not null.
+    package func has(_ name: StaticString) -> Bool {
+        guard let index = find(name) else { return false }
+        return quire_json_type_of(members[index].value) != QUIRE_JSON_NULL
+    }
+
+    /// A member that must be there; a missing one is noted.
+    package mutating func required<Value>(_ name: StaticString, _ read: (JSONValue) -> Value?) -> Value? {
+        if let value = take(name) {
+            return reader.descend(.key(name.description)) { read(value) }
+        }
+        reader.descend(.key(name.description)) { reader.note(.missing, "is required") }
+        return nil
+    }
+
+    /// A member that may be absent; null means absent.
+    package mutating func optional<Value>(_ name: StaticString, _ read: (JSONValue) -> Value?) -> Value? {
+        guard let value = take(name) else { return nil }
+        return reader.descend(.key(name.description)) { read(value) }
+    }
+
+    /// Notes a problem with the object as a whole.
+    package func note(_ kind: JSONProblem.Kind, _ message: String) {
+        reader.note(kind, message)
+    }
+
+    /// Notes a problem with one member.
+    package func note(_ kind: JSONProblem.Kind, at name: StaticString, _ message: String) {
+        reader.descend(.key(name.description)) { reader.note(kind, message) }
+    }
+
+    func noteUnknownMembers() {
+        for member in members where !member.isUsed {
+            let name = String(decoding: member.key, as: UTF8.self)
+            let shown = String(String.UnicodeScalarView(name.unicodeScalars.prefix(JSONReader.maxQuotedScalars)))
+            reader.descend(.key(shown)) { reader.note(.unknownField, "unknown field \(JSONReader.quoted(name))") }
+        }
+    }
+
+    private mutating func take(_ name: StaticString) -> JSONValue? {
+        guard let index = find(name) else { return nil }
+        members[index].isUsed = true
+        guard quire_json_type_of(members[index].value) != QUIRE_JSON_NULL else { return nil }
+        return JSONValue(reader: reader, value: members[index].value)
+    }
+
+    private func find(_ name: StaticString) -> Int? {
+        let wanted = UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+        return members.firstIndex { $0.key.count == wanted.count && $0.key.elementsEqual(wanted) }
+    }
+}

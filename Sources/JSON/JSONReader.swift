@@ -1,0 +1,59 @@
+import CSimdJSON
+
+/// Reads a JSON body into values and collects every problem with its location, so that a client sees all of them at once.
+///
+/// The methods return `nil` after noting a problem; `finish` throws if there was any, so a body is used only when it is right as a whole.
+/// ```swift
+/// let reader = JSONReader(document)
+/// var name: String?
+/// reader.readObject { object in
+///     name = object.required("name") { $0.string(length: 1...255) }
+/// }
+/// try reader.finish()
+/// ```
+package final class JSONReader {
+    package static let maxProblems = 20
+    /// Offending input is quoted no further than this.
+    package static let maxQuotedScalars = 80
+
+    private let document: JSONDocument
+    private var path: [JSONPathComponent]
+    private var problems: [JSONProblem] = []
+
+    package init(_ document: JSONDocument, name: String = "body") {
+        self.document = document
+        self.path = [.key(name)]
+    }
+
+    /// Reads the document's top level, which must be an object.
+    package func readObject(_ body: (inout JSONObject) -> Void) {
+        JSONValue(reader: self, value: document.root).object(body)
+    }
+
+    /// Reads the document's top level, of any type.
+    package var root: JSONValue { JSONValue(reader: self, value: document.root) }
+
+    package var hasProblems: Bool { !problems.isEmpty }
+
+    /// - Throws: everything that was noted.
+    package func finish() throws(JSONProblems) {
+        if !problems.isEmpty { throw JSONProblems(problems) }
+    }
+
+    func note(_ kind: JSONProblem.Kind, _ message: String) {
+        guard problems.count < Self.maxProblems else { return }
+        problems.append(JSONProblem(location: path, message: message, kind: kind))
+    }
+
+    func descend<Result>(_ component: JSONPathComponent, _ body: () -> Result) -> Result {
+        path.append(component)
+        defer { path.removeLast() }
+        return body()
+    }
+
+    static func quoted(_ text: String) -> String {
+        let scalars = text.unicodeScalars
+        guard scalars.count > maxQuotedScalars else { return "'\(text)'" }
+        return "'\(String(String.UnicodeScalarView(scalars.prefix(maxQuotedScalars))))…'"
+    }
+}
