@@ -1,0 +1,59 @@
+import ArgumentParser
+import FoundationEssentials
+import Glibc
+import Settings
+
+/// `quire nginx`: nginx's configuration from the settings.
+struct NginxCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "nginx", abstract: "Write nginx's configuration.", subcommands: [Render.self])
+
+    struct Render: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write nginx's configuration from the settings, let nginx check it, and put it in place.",
+            discussion: """
+                Makes the run directory and, in it, nginx's prefix; prints the prefix. Start nginx with
+                nginx -p PREFIX -c nginx.conf -e stderr -g 'daemon off;', or send a running one SIGHUP.
+                """)
+
+        @OptionGroup var config: ConfigFileOption
+
+        @Option(help: "nginx's prefix; its parent takes the pid, logs and temporary files. Default: nginx in the run directory.")
+        var output: String?
+
+        @Option(help: "The directory with nginx.conf, conf.d and snippets. Default: the one of the installation this command is in.")
+        var source: String?
+
+        func run() throws {
+            let settings = try Settings.load(file: config.path)
+            let runDirectory = RunDirectory(settings)
+            try runDirectory.prepare()
+            let prefix = NginxPrefix(
+                source: try source ?? installedSource(), output: output ?? runDirectory.nginxPrefix,
+                executable: try findNginx(searchPath: ProcessInfo.processInfo.environment["PATH"] ?? ""))
+            try prefix.install(NginxConfiguration(settings, asRoot: geteuid() == 0))
+            standardOutput.write((output ?? runDirectory.nginxPrefix) + "\n")
+        }
+    }
+}
+
+/// The `nginx` directory that belongs to this executable: beside it in an installation, above it in a checkout.
+///
+/// Never one of the working directory: as root, that would be configuration from wherever the operator happens to stand.
+func installedSource(executable: String = executablePath()) throws -> String {
+    var directory = executable[...]
+    while let slash = directory.lastIndex(of: "/") {
+        directory = directory[..<slash]
+        for candidate in ["\(directory)/nginx", "\(directory)/share/quire/nginx"] where access("\(candidate)/nginx.conf", R_OK) == 0 {
+            return candidate
+        }
+    }
+    throw SettingsError.nginx(reason: "no nginx/nginx.conf beside or above \(executable); name it with --source")
+}
+
+private func executablePath() -> String {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
+        let count = readlink("/proc/self/exe", buffer.baseAddress!, buffer.count)
+        return String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

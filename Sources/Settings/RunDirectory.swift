@@ -1,0 +1,81 @@
+import Glibc
+
+/// What one running instance owns and nothing outlives: the socket, nginx's configuration, its pid and its temporary files.
+///
+/// ```
+/// <run directory>/            0750 root:www-data; not as root 0700
+///   responder.sock            made and held by the supervisor
+///   nginx -> nginx-1f0c…      nginx's prefix: configuration only, replaced as a whole
+///   nginx.pid  access.log  body-temp/  fastcgi-temp/  …   nginx's own
+/// ```
+package struct RunDirectory: Sendable, Equatable {
+    package static let socketName = "responder.sock"
+    /// The account that nginx's workers run as when nginx is started by root.
+    package static let workerAccount = "www-data"
+
+    package let path: String
+
+    package init(path: String) {
+        self.path = path
+    }
+
+    package init(_ settings: Settings) {
+        self.init(path: settings.runDirectory)
+    }
+
+    package var socketPath: String { path + "/" + Self.socketName }
+    package var nginxPrefix: String { path + "/nginx" }
+
+    /// Makes the directory where it is missing and gives it the owner, group and mode it must have. Idempotent.
+    ///
+    /// - Returns: the group that may enter besides the owner, for the socket to be given as well; nil when that is only the owner.
+    /// - Throws: `.runDirectory` when it belongs to another user, is a link, or lies where another user could swap it.
+    @discardableResult
+    package func prepare() throws(SettingsError) -> UInt32? {
+        let workers = geteuid() == 0 ? try workerGroup() : nil
+        try makeParents()
+        if mkdir(path, 0o700) != 0, errno != EEXIST { throw failure("cannot be made: \(lastErrorText())") }
+
+        var status = stat()
+        guard lstat(path, &status) == 0 else { throw failure(lastErrorText()) }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw failure("exists and is not a directory") }
+        guard status.st_uid == geteuid() else { throw failure("belongs to another user (uid \(status.st_uid))") }
+        if let workers, status.st_gid != workers, chown(path, 0, workers) != 0 {
+            throw failure("cannot be given to group \(Self.workerAccount): \(lastErrorText())")
+        }
+        guard chmod(path, workers == nil ? 0o700 : 0o750) == 0 else { throw failure("cannot be given its mode: \(lastErrorText())") }
+        return workers
+    }
+
+    /// Makes missing parents and checks all of them: whoever may rename a parent owns everything below it.
+    private func makeParents() throws(SettingsError) {
+        var parent = ""
+        for part in path.dropFirst().split(separator: "/").dropLast() {
+            parent += "/" + part
+            // Root's parents are passed through by nginx's workers; another user's are nobody else's business.
+            if mkdir(parent, geteuid() == 0 ? 0o755 : 0o700) != 0, errno != EEXIST {
+                throw failure("\(parent) cannot be made: \(lastErrorText())")
+            }
+            var status = stat()
+            guard stat(parent, &status) == 0 else { throw failure("\(parent): \(lastErrorText())") }
+            guard status.st_uid == 0 || status.st_uid == geteuid() else {
+                throw failure("\(parent) belongs to another user (uid \(status.st_uid))")
+            }
+            guard status.st_mode & S_IWOTH == 0 || status.st_mode & S_ISVTX != 0 else {
+                throw failure("\(parent) can be written by everybody and is not sticky")
+            }
+        }
+    }
+
+    private func workerGroup() throws(SettingsError) -> UInt32 {
+        var entry = group()
+        var found: UnsafeMutablePointer<group>?
+        let failed = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16_384) { buffer in
+            getgrnam_r(Self.workerAccount, &entry, buffer.baseAddress!, buffer.count, &found) != 0
+        }
+        guard !failed, found != nil else { throw failure("there is no group \(Self.workerAccount), which nginx's workers run as") }
+        return entry.gr_gid
+    }
+
+    private func failure(_ reason: String) -> SettingsError { .runDirectory(path: path, reason: reason) }
+}

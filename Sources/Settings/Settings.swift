@@ -1,0 +1,168 @@
+import FoundationEssentials
+
+/// Everything an operator can choose, checked: the environment first, then the file, then the default.
+///
+/// To add a setting: a property here, its declaration in `init(reading:)`, its line in `Config/quire.yaml`.
+package struct Settings: Sendable, Equatable {
+    // Where it listens.
+    package var host: LoopbackAddress
+    package var port: Int
+
+    // What it keeps.
+    package var dataDirectory: String
+    package var durability: Durability
+
+    // Limits of a request. Lengths count Unicode scalars.
+    package var maxChunksPerDocument: Int
+    package var maxChunkLength: Int
+    package var maxQueryLength: Int
+    package var maxResultsK: Int
+    /// 0 means no limit.
+    package var maxDocumentsPerLibrary: Int
+    package var maxTagsPerDocument: Int
+    package var maxTagLength: Int
+    package var maxTitleLength: Int
+    package var maxAuthorLength: Int
+    package var maxBodyBytes: Int
+
+    // Embedding.
+    /// A name of the model catalogue, which is the server's to know: only its shape is checked here.
+    package var embeddingModel: String
+    /// What the operator believes the model's dimension to be; the server refuses to start when it is not.
+    package var embeddingDimension: Int?
+    package var modelDirectory: String
+
+    // Processes.
+    package var workerThreads: Int
+    package var nginxWorkerProcesses: Int
+    package var runDirectory: String
+
+    // Logs.
+    package var logLevel: LogLevel
+    package var logJSONFormat: Bool
+    package var accessLog: AccessLog
+
+    /// Reads every setting.
+    ///
+    /// - Parameter file: the YAML file; nil reads the environment and the defaults only.
+    package static func load(
+        file: String? = nil, environment: [String: String] = ProcessInfo.processInfo.environment, machine: Machine = .current
+    ) throws(SettingsError) -> Settings {
+        try read(file: file, environment: environment, machine: machine).settings
+    }
+
+    /// Every setting in the order of `Config/quire.yaml`, with what was read and from where.
+    package static func explain(
+        file: String? = nil, environment: [String: String] = ProcessInfo.processInfo.environment, machine: Machine = .current
+    ) throws(SettingsError) -> [SettingDeclaration] {
+        try read(file: file, environment: environment, machine: machine).declarations
+    }
+
+    private static func read(
+        file: String?, environment: [String: String], machine: Machine
+    ) throws(SettingsError) -> (settings: Settings, declarations: [SettingDeclaration]) {
+        // Not `map`: it would widen the error's type.
+        var settingsFile: SettingsFile?
+        if let file { settingsFile = try SettingsFile(path: file) }
+        var reader = SettingsReader(environment: environment, file: settingsFile, machine: machine)
+        let settings = try Settings(reading: &reader)
+        return (settings, reader.declarations)
+    }
+
+    private init(reading reader: inout SettingsReader) throws(SettingsError) {
+        host = try reader.value(
+            "host", default: "127.0.0.1",
+            accepted: "localhost, ::1 or an address in 127.0.0.0/8 (this version has no API keys, so it listens on this machine only)",
+            "The address nginx listens on", parse: LoopbackAddress.init)
+        port = try reader.integer("port", default: 8080, in: 1...65_535, unit: "TCP port", "The port nginx listens on")
+
+        dataDirectory = try reader.directory(
+            "vector_db_data_dir",
+            automatic: reader.machine.isRoot ? "/var/lib/quire" : reader.home.map { $0 + "/.local/share/quire" },
+            "What is stored; auto: /var/lib/quire as root, else ~/.local/share/quire")
+        durability = try reader.value(
+            "durability", default: "always",
+            accepted: "always, os, or interval:<milliseconds> from 1 to \(Durability.intervalRange.upperBound)",
+            "When an acknowledged write is on disk", parse: Durability.init)
+
+        maxChunksPerDocument = try reader.integer(
+            "max_chunks_per_document", default: 1000, in: 1...100_000, unit: "chunks", "Chunks in one document")
+        maxChunkLength = try reader.integer(
+            "max_chunk_length", default: 10_000, in: 1...1_000_000, unit: "Unicode scalars", "Length of one chunk's text")
+        maxQueryLength = try reader.integer(
+            "max_query_length", default: 1000, in: 1...1_000_000, unit: "Unicode scalars", "Length of a search query")
+        maxResultsK = try reader.integer("max_results_k", default: 100, in: 1...10_000, unit: "results", "The largest k of a search")
+        maxDocumentsPerLibrary = try reader.integer(
+            "max_documents_per_library", default: 1_000_000, in: 0...1_000_000_000, unit: "documents, 0 = no limit",
+            "Documents in one library")
+        maxTagsPerDocument = try reader.integer("max_tags_per_document", default: 50, in: 1...10_000, unit: "tags", "Tags of one document")
+        maxTagLength = try reader.integer("max_tag_length", default: 100, in: 1...10_000, unit: "Unicode scalars", "Length of a tag")
+        maxTitleLength = try reader.integer("max_title_length", default: 500, in: 1...100_000, unit: "Unicode scalars", "Length of a title")
+        maxAuthorLength = try reader.integer(
+            "max_author_length", default: 200, in: 1...100_000, unit: "Unicode scalars", "Length of an author's name")
+        maxBodyBytes = try reader.integer(
+            "max_body_bytes", default: 33_554_432, in: 1024...1_073_741_824, unit: "bytes", "The largest request body")
+
+        embeddingModel = try reader.value(
+            "embedding_model", default: "all-minilm-l6-v2", accepted: "a model's name: at most 64 letters, digits and . _ -",
+            "The model of libraries that name none (GET /v1/models lists them)", parse: modelName)
+        embeddingDimension = try reader.optionalInteger(
+            "embedding_dimension", in: 1...65_536, unit: "numbers in a vector",
+            "Stops the start when the model's dimension is another; auto: whatever the model has")
+        let cache = reader.ambient("XDG_CACHE_HOME") ?? reader.home.map { $0 + "/.cache" }
+        modelDirectory = try reader.directory(
+            "quire_model_dir", automatic: cache.map { $0 + "/quire/models/all-minilm-l6-v2" },
+            "The weights of all-minilm-l6-v2; auto: quire/models/all-minilm-l6-v2 in $XDG_CACHE_HOME, else in ~/.cache")
+
+        workerThreads = try reader.integer(
+            "worker_threads", automatic: max(8, 2 * reader.machine.cores), in: 1...1024, unit: "threads",
+            "Requests handled at the same time; auto: 2 per core, at least 8")
+        nginxWorkerProcesses = try reader.integer(
+            "nginx_worker_processes", automatic: min(64, reader.machine.cores), in: 1...64, unit: "processes",
+            "nginx's workers; auto: one per core")
+        runDirectory = try reader.socketDirectory(
+            "run_directory", automatic: Self.automaticRunDirectory(reader, port: port), socket: RunDirectory.socketName,
+            "Socket, nginx's files and pid of this instance; auto: /run/quire/<port> as root, else $XDG_RUNTIME_DIR/quire/<port>, "
+                + "else quire-<uid>/<port> in $TMPDIR or /tmp")
+
+        logLevel = try reader.choice("log_level", default: LogLevel.info, "The least severe message that is logged")
+        logJSONFormat = try reader.flag("log_json_format", default: false, "Log one JSON object a line instead of text")
+        accessLog = try reader.choice(
+            "access_log", default: AccessLog.errors,
+            "Requests that nginx writes to access.log in the run directory (never rotated by itself); errors: status 400 and above")
+
+        try reader.refuseUnknownKeys()
+        try reader.refuseUnlessOff("RATE_LIMIT_ENABLED")
+        try reader.refuseUnlessOff("API_KEYS_REQUIRED")
+        // Backups copy the data directory and restarts clear the run directory: neither may meet the other.
+        guard !isSameOrInside(runDirectory, dataDirectory), !isSameOrInside(dataDirectory, runDirectory) else {
+            throw reader.refusal("run_directory", accepted: "a directory apart from VECTOR_DB_DATA_DIR (\(oneLine(dataDirectory)))")
+        }
+    }
+
+    private static func automaticRunDirectory(_ reader: SettingsReader, port: Int) -> String {
+        if reader.machine.isRoot { return "/run/quire/\(port)" }
+        // A relative XDG_RUNTIME_DIR is invalid and to be ignored (XDG Base Directory Specification 0.8); the same is done for TMPDIR.
+        if let runtime = reader.ambient("XDG_RUNTIME_DIR"), runtime.hasPrefix("/") { return "\(trimmed(runtime))/quire/\(port)" }
+        let temporary = reader.ambient("TMPDIR").flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
+        return "\(trimmed(temporary))/quire-\(reader.machine.userID)/\(port)"
+    }
+}
+
+private func trimmed(_ path: String) -> Substring {
+    var path = path[...]
+    while path.hasSuffix("/") { path.removeLast() }
+    return path
+}
+
+private func modelName(_ text: String) -> String? {
+    let isName = text.utf8.allSatisfy { byte in
+        let scalar = Unicode.Scalar(byte)
+        return scalar.properties.isAlphabetic && scalar.isASCII || ("0"..."9").contains(scalar) || [".", "_", "-"].contains(scalar)
+    }
+    return isName && (1...64).contains(text.utf8.count) ? text : nil
+}
+
+private func isSameOrInside(_ path: String, _ directory: String) -> Bool {
+    path == directory || path.hasPrefix(directory + "/")
+}

@@ -1,0 +1,69 @@
+/// Why the settings stop the start. `description` is one line, fit to be the only thing an operator reads.
+package enum SettingsError: Error, Equatable {
+    /// A value that cannot be read, is out of range, or contradicts another setting.
+    case refused(name: String, value: String, origin: SettingOrigin, accepted: String)
+    /// A key of the configuration file that no setting of this version has.
+    case unknownKey(String, origin: SettingOrigin)
+    /// A variable that asks for a protection this version does not have: going on would be a false sense of safety.
+    case notEnforced(name: String, value: String)
+    /// The configuration file could not be read at all.
+    case unreadableFile(path: String, reason: String)
+    /// The configuration file is not a flat list of `name: value` lines.
+    case malformedFile(path: String, line: Int?, reason: String)
+    /// The run directory is missing, cannot be made, or belongs to somebody else.
+    case runDirectory(path: String, reason: String)
+    /// nginx's configuration could not be written, or nginx itself refused it.
+    case nginx(reason: String)
+
+    /// What a process that meets this error exits with: EX_CONFIG of sysexits.h.
+    package static let exitCode: Int32 = 78
+}
+
+/// Where the text of a setting came from.
+package enum SettingOrigin: Sendable, Equatable, CustomStringConvertible {
+    case environment
+    case file(path: String, line: Int)
+    case builtIn
+
+    package var description: String {
+        switch self {
+        case .environment: "from the environment"
+        case .file(let path, let line): "from \(oneLine(path)) line \(line)"
+        case .builtIn: "the default"
+        }
+    }
+}
+
+extension SettingsError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .refused(let name, let value, let origin, let accepted):
+            "\(name): \"\(oneLine(value))\" (\(origin)) is refused; accepted: \(accepted)"
+        case .unknownKey(let key, let origin):
+            "\(oneLine(key)) (\(origin)) is not a setting of this version; `quire config show` lists them"
+        case .notEnforced(let name, let value):
+            "\(name): \"\(oneLine(value))\" (from the environment) is refused: this version does not enforce it; accepted: false, or unset"
+        case .unreadableFile(let path, let reason):
+            "cannot read the configuration file \(oneLine(path)): \(oneLine(reason))"
+        case .malformedFile(let path, let line, let reason):
+            "\(oneLine(path))\(line.map { " line \($0)" } ?? ""): \(oneLine(reason, limit: 200))"
+        case .runDirectory(let path, let reason):
+            "run directory \(oneLine(path, limit: 200)): \(oneLine(reason, limit: 200))"
+        case .nginx(let reason):
+            "nginx configuration: \(oneLine(reason, limit: 400))"
+        }
+    }
+}
+
+/// `text` on one line and cut to `limit` characters: whatever would break a line or steer a terminal is escaped.
+func oneLine(_ text: String, limit: Int = 80) -> String {
+    var line = ""
+    for (count, scalar) in text.unicodeScalars.enumerated() {
+        if count == limit { return line + "…" }
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: line += scalar.escaped(asASCII: true)
+        default: line.unicodeScalars.append(scalar)
+        }
+    }
+    return line
+}
