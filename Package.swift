@@ -37,13 +37,14 @@ let package = Package(
         .target(name: "Locks"),
         .target(name: "Storage", dependencies: ["CPlatform", "Locks"]),
         .target(name: "Database", dependencies: ["VectorSearch", "Storage", "Locks", collections]),
-        .target(name: "Embedding", dependencies: ["CEmbeddingKernels"]),
+        .target(name: "Embedding", dependencies: ["CEmbeddingKernels", "Locks"]),
 
         // The wire.
         .target(name: "JSON", dependencies: ["CSimdJSON", "Locks"]),
         .target(name: "HTTP", dependencies: [httpTypes]),
         .target(
-            name: "API", dependencies: ["Database", "VectorSearch", "Embedding", "JSON", "HTTP", "Settings", httpTypes],
+            name: "API",
+            dependencies: ["Database", "Storage", "VectorSearch", "Embedding", "JSON", "HTTP", "Settings", "Locks", httpTypes, logging],
             resources: [.embedInCode("Resources")]),
         .target(name: "FastCGI", dependencies: ["CFastCGI", "CPlatform", "HTTP", httpTypes]),
 

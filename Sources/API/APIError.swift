@@ -1,0 +1,218 @@
+import Database
+import Embedding
+import HTTP
+import HTTPTypes
+import JSON
+import Storage
+import VectorSearch
+
+/// An answer that is an error. The one place where what went wrong becomes a status and an `error_type`; nobody else knows HTTP.
+struct APIError: Error {
+    /// The `error_type` of the wire, with the status and the headline that go with it.
+    enum ErrorType: String, CaseIterable {
+        case invalidRequest = "InvalidRequestError"
+        case dimensionMismatch = "DimensionMismatchError"
+        case libraryNotFound = "LibraryNotFoundError"
+        case documentNotFound = "DocumentNotFoundError"
+        case notFound = "NotFoundError"
+        case methodNotAllowed = "MethodNotAllowedError"
+        case payloadTooLarge = "PayloadTooLargeError"
+        case unsupportedMediaType = "UnsupportedMediaTypeError"
+        case conflict = "ConflictError"
+        case preconditionFailed = "PreconditionFailedError"
+        case validation = "ValidationError"
+        case embeddingService = "EmbeddingServiceError"
+        case unavailable = "UnavailableError"
+        case insufficientStorage = "InsufficientStorageError"
+        case internalError = "InternalError"
+
+        var status: HTTPResponse.Status {
+            switch self {
+            case .invalidRequest, .dimensionMismatch: .badRequest
+            case .libraryNotFound, .documentNotFound, .notFound: .notFound
+            case .methodNotAllowed: .methodNotAllowed
+            case .payloadTooLarge: .contentTooLarge
+            case .unsupportedMediaType: .unsupportedMediaType
+            case .conflict: .conflict
+            case .preconditionFailed: .preconditionFailed
+            case .validation: .unprocessableContent
+            case .embeddingService, .unavailable: .serviceUnavailable
+            case .insufficientStorage: .init(code: 507, reasonPhrase: "Insufficient Storage")
+            case .internalError: .internalServerError
+            }
+        }
+
+        var headline: String {
+            switch self {
+            case .invalidRequest: "Invalid request"
+            case .dimensionMismatch: "Dimension mismatch"
+            case .libraryNotFound: "Library not found"
+            case .documentNotFound: "Document not found"
+            case .notFound: "Not found"
+            case .methodNotAllowed: "Method not allowed"
+            case .payloadTooLarge: "Payload too large"
+            case .unsupportedMediaType: "Unsupported media type"
+            case .conflict: "Conflict"
+            case .preconditionFailed: "Precondition failed"
+            case .validation: "Validation failed"
+            case .embeddingService: "Embedding unavailable"
+            case .unavailable: "Service unavailable"
+            case .insufficientStorage: "Insufficient storage"
+            case .internalError: "Internal error"
+            }
+        }
+    }
+
+    let type: ErrorType
+    let detail: String
+    var problems: [JSONProblem] = []
+    var headers: HTTPFields = [:]
+    /// Components of a service that is not ready.
+    var components: [Component] = []
+
+    init(_ type: ErrorType, _ detail: String) {
+        self.type = type
+        self.detail = detail
+        if type == .unavailable { headers[.retryAfter] = "1" }
+    }
+
+    /// Problems of a body or of parameters. Where they differ in kind, the most basic one decides: what is wrong in form comes
+    /// before what is wrong in size, and both come before what is wrong in content.
+    init(_ problems: [JSONProblem]) {
+        let kinds = Set(problems.map(\.kind))
+        let type: ErrorType =
+            kinds.isSubset(of: JSONProblem.Kind.contentKinds)
+            ? kinds.contains(.dimensionMismatch) ? .dimensionMismatch : .invalidRequest
+            : .validation
+        let first = problems[0].described
+        self.init(type, problems.count == 1 ? first : "\(problems.count) problems, the first: \(first)")
+        self.problems = problems
+    }
+
+    func response(requestID: String) -> Response {
+        Response(json: type.status, headers: headers) { json in
+            json.object { json in
+                json.member("error", type.headline)
+                json.member("detail", detail)
+                json.member("error_type", type.rawValue)
+                json.member("request_id", requestID)
+                if !problems.isEmpty {
+                    json.key("errors")
+                    json.array { json in
+                        for problem in problems { json.write(problem) }
+                    }
+                }
+                if !components.isEmpty { json.write(components) }
+            }
+        }
+    }
+}
+
+extension JSONProblem.Kind {
+    static let blank = JSONProblem.Kind(rawValue: "blank")
+    static let dimensionMismatch = JSONProblem.Kind(rawValue: "dimension_mismatch")
+    static let zeroVector = JSONProblem.Kind(rawValue: "zero_vector")
+    static let normOutOfRange = JSONProblem.Kind(rawValue: "norm_out_of_range")
+    static let invalidBase64 = JSONProblem.Kind(rawValue: "invalid_base64")
+
+    /// The form is right, the content is not: answered with 400, everything else with 422.
+    static let contentKinds: Set = [blank, dimensionMismatch, zeroVector, normOutOfRange, notFinite]
+}
+
+extension JSONProblem {
+    /// `body.chunks[3].embedding: expected 384 numbers, got 3`
+    fileprivate var described: String {
+        let path = location.reduce(into: "") { text, component in
+            switch component {
+            case .key(let key): text += text.isEmpty ? key : ".\(key)"
+            case .index(let index): text += "[\(index)]"
+            }
+        }
+        return "\(path): \(message)"
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func write(_ problem: JSONProblem) {
+        object { json in
+            json.key("loc")
+            json.array { json in
+                for component in problem.location {
+                    switch component {
+                    case .key(let key): json.value(key)
+                    case .index(let index): json.value(index)
+                    }
+                }
+            }
+            json.member("msg", problem.message)
+            json.member("type", problem.kind.rawValue)
+        }
+    }
+}
+
+// MARK: Errors of other rooms
+
+extension APIError {
+    /// Everything a handler may throw. What is not listed is a defect, and its details stay with us.
+    init(_ error: any Error) {
+        switch error {
+        case let error as APIError: self = error
+        case let error as DatabaseError: self.init(error)
+        case let error as EmbeddingError: self.init(.embeddingService, "\(error)")
+        case let error as JSONSyntaxError: self.init(.invalidRequest, "Malformed JSON: \(error.reason)")
+        case let error as JSONProblems: self.init(error.problems)
+        default: self.init(.internalError, "The request could not be handled; the log has its id")
+        }
+    }
+
+    private init(_ error: DatabaseError) {
+        switch error {
+        case .libraryNotFound(let id): self.init(.libraryNotFound, "Library \(id) not found")
+        case .documentNotFound(let id): self.init(.documentNotFound, "Document \(id) not found")
+        case .libraryExists(let id): self.init(.conflict, "Library \(id) exists")
+        case .documentExists(let id): self.init(.conflict, "Document \(id) exists")
+        case .chunkExists(let id): self.init(.conflict, "Chunk \(id) exists")
+        case .repeatedChunk(let id): self.init(.conflict, "The document has chunk \(id) twice")
+        case .invalidVector(let problem, let chunk):
+            let location: [JSONPathComponent] =
+                chunk.map { [.key("body"), .key("chunks"), .index($0), .key("embedding")] } ?? [.key("body"), .key("embedding")]
+            self.init([JSONProblem(location: location, message: problem.message, kind: problem.kind)])
+        case .tooManyDocuments(let limit):
+            self.init(.validation, "The library holds MAX_DOCUMENTS_PER_LIBRARY = \(limit) documents")
+        case .changedSince(let sequence):
+            self.init(.preconditionFailed, "If-Match does not match: the current ETag is \"\(sequence)\"")
+        case .storage(let error): self.init(error)
+        }
+    }
+
+    private init(_ error: StorageError) {
+        switch error {
+        case .insufficientSpace: self.init(.insufficientStorage, "No space is left for the write; nothing was changed")
+        case .recordTooLarge(let bytes, let limit):
+            self.init(.payloadTooLarge, "The document takes \(bytes) bytes in the log, the limit is \(limit)")
+        case .queueFull: self.init(.unavailable, "Too many writes are waiting for the disk")
+        default: self.init(.unavailable, "The storage has stopped; nothing is written until the server restarts")
+        }
+    }
+}
+
+extension VectorProblem {
+    var kind: JSONProblem.Kind {
+        switch self {
+        case .dimensionMismatch: .dimensionMismatch
+        case .notFinite: .notFinite
+        case .zeroVector: .zeroVector
+        case .normTooSmall, .normTooLarge: .normOutOfRange
+        }
+    }
+
+    var message: String {
+        switch self {
+        case .dimensionMismatch(let expected, let actual): "expected \(expected) numbers, got \(actual)"
+        case .notFinite(let index): "number \(index) is not finite"
+        case .zeroVector: "a zero vector has no direction, and the library's metric is cosine"
+        case .normTooSmall(let norm, let limit): "the norm \(norm) is below \(limit), too small for the metric cosine"
+        case .normTooLarge(let norm, let limit): "the norm \(norm) is above \(limit)"
+        }
+    }
+}

@@ -1,0 +1,134 @@
+import Database
+import HTTP
+import HTTPTypes
+import JSON
+import Storage
+
+extension Request {
+    /// Parses the body, which is JSON whether or not the client says so, but not if it says something else.
+    func jsonReader() throws -> JSONReader {
+        if let type = headers[.contentType], !Self.isJSON(type) {
+            throw APIError(.unsupportedMediaType, "The body must be application/json in UTF-8")
+        }
+        return JSONReader(try JSONDocument(parsing: body))
+    }
+
+    private static func isJSON(_ contentType: String) -> Bool {
+        let parts = contentType.lowercased().split(separator: ";").map { $0.filter { !$0.isWhitespace } }
+        guard parts.first == "application/json" else { return false }
+        return parts.dropFirst().allSatisfy { !$0.hasPrefix("charset=") || ["utf-8", "\"utf-8\""].contains($0.dropFirst(8)) }
+    }
+
+    /// Reads the query string; parameters that nobody asked for are problems, like unknown fields of a body.
+    func readQuery<Result>(_ read: (inout QueryReader) -> Result) throws -> Result {
+        guard let query = Query(query) else {
+            throw APIError(.invalidRequest, "The query string is not percent-encoded UTF-8")
+        }
+        var reader = QueryReader(query)
+        let result = read(&reader)
+        try reader.finish()
+        return result
+    }
+
+    /// The sequence that `If-Match` names; `nil` without one or for `*`.
+    func expectedSequence() throws -> SequenceNumber? {
+        guard let header = headers[.ifMatch], header != "*" else { return nil }
+        guard header.count > 2, header.first == "\"", header.last == "\"", let number = UInt64(header.dropFirst().dropLast()) else {
+            // A tag that we never gave out cannot match.
+            throw APIError(.preconditionFailed, "If-Match does not match: an ETag looks like \"42\"")
+        }
+        return SequenceNumber(rawValue: number)
+    }
+
+    /// Whether the client holds this version already (RFC 9110, section 13.1.2).
+    func hasCurrent(_ sequence: SequenceNumber) -> Bool {
+        guard let header = headers[.ifNoneMatch] else { return false }
+        return header == "*"
+            || header.split(separator: ",").contains { $0.trimmed == sequence.entityTag || $0.trimmed == "W/\(sequence.entityTag)" }
+    }
+}
+
+extension Substring {
+    fileprivate var trimmed: Substring {
+        var text = drop { $0 == " " }
+        while text.last == " " { text.removeLast() }
+        return text
+    }
+}
+
+extension PathParameters {
+    /// - Throws: 422 if the segment is not a UUID.
+    func identifier<Object>(_ name: String, of _: Object.Type = Object.self) throws -> Identifier<Object> {
+        guard let id = Identifier<Object>(self[name]) else {
+            throw APIError([JSONProblem(location: [.key("path"), .key(name)], message: "must be a UUID", kind: .invalidID)])
+        }
+        return id
+    }
+}
+
+/// Reads the parameters of a query string and collects every problem with its location.
+struct QueryReader {
+    private let query: Query
+    private var used: Set<String> = []
+    private var problems: [JSONProblem] = []
+
+    init(_ query: Query) {
+        self.query = query
+    }
+
+    mutating func bool(_ name: String) -> Bool {
+        switch value(name) {
+        case nil, "false", "0": return false
+        case "true", "1": return true
+        default:
+            note(name, .wrongType, "must be true or false")
+            return false
+        }
+    }
+
+    mutating func integer(_ name: String, in range: ClosedRange<Int>, default: Int) -> Int {
+        guard let text = value(name) else { return `default` }
+        guard let number = Int(text), range.contains(number) else {
+            note(name, .outOfRange, "must be an integer between \(range.lowerBound) and \(range.upperBound)")
+            return `default`
+        }
+        return number
+    }
+
+    mutating func choice<Choice: RawRepresentable & CaseIterable>(_ name: String, default: Choice) -> Choice
+    where Choice.RawValue == String {
+        guard let text = value(name) else { return `default` }
+        if let choice = Choice(rawValue: text) { return choice }
+        note(name, .unknownValue, "unknown value; known: \(Choice.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", "))")
+        return `default`
+    }
+
+    /// Where a list goes on: what the `Link` header of the page before said.
+    mutating func cursor() -> SequenceNumber? {
+        guard let text = value("cursor") else { return nil }
+        guard let number = UInt64(text) else {
+            note("cursor", .unknownValue, "must be taken from the Link header of the page before")
+            return nil
+        }
+        return SequenceNumber(rawValue: number)
+    }
+
+    fileprivate mutating func finish() throws {
+        for parameter in query.parameters where !used.contains(parameter.name) {
+            let shown = String(parameter.name.prefix(JSONReader.maxQuotedScalars))
+            note(shown, .unknownField, "unknown parameter")
+        }
+        if !problems.isEmpty { throw JSONProblems(Array(problems.prefix(JSONReader.maxProblems))) }
+    }
+
+    private mutating func value(_ name: String) -> String? {
+        used.insert(name)
+        let values = query.parameters.filter { $0.name == name }
+        if values.count > 1 { note(name, .unknownValue, "is given more than once") }
+        return values.first?.value
+    }
+
+    private mutating func note(_ name: String, _ kind: JSONProblem.Kind, _ message: String) {
+        problems.append(JSONProblem(location: [.key("query"), .key(name)], message: message, kind: kind))
+    }
+}

@@ -1,0 +1,113 @@
+import Database
+import Embedding
+import HTTP
+import HTTPTypes
+import JSON
+import Settings
+
+struct LibraryRoutes {
+    let service: Service
+
+    /// How many documents `?include_documents=true` shows.
+    private static let includedDocuments = 100
+    static let pageLimit = 1...1000
+
+    func add(to router: inout Router<Handler>) {
+        router.add(.post, "/v1/libraries", create)
+        router.add(.get, "/v1/libraries", list)
+        router.add(.get, "/v1/libraries/{id}", get)
+        router.add(.patch, "/v1/libraries/{id}", update)
+        router.add(.delete, "/v1/libraries/{id}", delete)
+        router.add(.get, "/v1/libraries/{id}/statistics", statistics)
+    }
+
+    @Sendable private func create(_ request: Request, _: PathParameters) throws -> Response {
+        let database = try service.database
+        try request.readQuery { _ in }
+        let body = try NewLibrary(request.jsonReader())
+        let (model, dimension) = try modelAndDimension(of: body)
+        let library = try database.createLibrary(
+            name: body.name, description: body.description, metric: body.metric, dimension: dimension, model: model,
+            indexKind: body.indexKind)
+        return respond(.created, library)
+    }
+
+    /// A dimension alone makes a library of precomputed vectors; with a model it must be the model's.
+    private func modelAndDimension(of body: NewLibrary) throws -> (model: String, dimension: Int) {
+        if body.model == nil || body.model == LibraryRecord.externalModel, let dimension = body.dimension {
+            return (LibraryRecord.externalModel, dimension)
+        }
+        let catalogue = try service.catalogue
+        let name = body.model ?? service.settings.embeddingModel
+        guard let model = catalogue.model(named: name) else {
+            if name == LibraryRecord.externalModel {
+                throw APIError([problem("embedding_dimension", "is required for the model '\(name)'", .missing)])
+            }
+            let known = catalogue.models.map { "'\($0.name)'" }.joined(separator: ", ")
+            throw APIError([problem("embedding_model", "unknown value '\(name)'; known: \(known)", .unknownValue)])
+        }
+        if let dimension = body.dimension, dimension != model.dimension {
+            throw APIError([problem("embedding_dimension", "the model '\(name)' has dimension \(model.dimension)", .outOfRange)])
+        }
+        return (model.name, model.dimension)
+    }
+
+    private func problem(_ field: String, _ message: String, _ kind: JSONProblem.Kind) -> JSONProblem {
+        JSONProblem(location: [.key("body"), .key(field)], message: message, kind: kind)
+    }
+
+    @Sendable private func list(_ request: Request, _: PathParameters) throws -> Response {
+        let database = try service.database
+        let (limit, cursor) = try request.readQuery { query in
+            (query.integer("limit", in: Self.pageLimit, default: Self.pageLimit.upperBound), query.cursor())
+        }
+        let page = database.libraries(after: cursor, limit: limit)
+        return Response(json: .ok, headers: .linkToNext(page.next, path: request.path, limit: limit)) { json in
+            json.array { json in
+                for library in page.elements { json.write(library, documents: nil) }
+            }
+        }
+    }
+
+    @Sendable private func get(_ request: Request, _ path: PathParameters) throws -> Response {
+        let database = try service.database
+        let id: LibraryID = try path.identifier("id")
+        let includesDocuments = try request.readQuery { $0.bool("include_documents") }
+        let library = try database.library(id)
+        if request.hasCurrent(library.sequence) {
+            return Response(status: .notModified, headers: [.eTag: library.sequence.entityTag])
+        }
+        let documents = includesDocuments ? try database.documents(in: id, after: nil, limit: Self.includedDocuments).elements : []
+        return respond(.ok, library, documents: documents)
+    }
+
+    @Sendable private func update(_ request: Request, _ path: PathParameters) throws -> Response {
+        let database = try service.database
+        let id: LibraryID = try path.identifier("id")
+        try request.readQuery { _ in }
+        let change = try LibraryChange(request.jsonReader())
+        return respond(.ok, try database.updateLibrary(id, change, expecting: request.expectedSequence()))
+    }
+
+    @Sendable private func delete(_ request: Request, _ path: PathParameters) throws -> Response {
+        let database = try service.database
+        let id: LibraryID = try path.identifier("id")
+        try request.readQuery { _ in }
+        try database.deleteLibrary(id, expecting: request.expectedSequence())
+        return .noContent
+    }
+
+    @Sendable private func statistics(_ request: Request, _ path: PathParameters) throws -> Response {
+        let database = try service.database
+        let id: LibraryID = try path.identifier("id")
+        try request.readQuery { _ in }
+        let statistics = try database.statistics(of: id)
+        return Response(json: .ok) { $0.write(statistics) }
+    }
+
+    private func respond(_ status: HTTPResponse.Status, _ library: LibraryView, documents: [Document] = []) -> Response {
+        var headers: HTTPFields = [.eTag: library.sequence.entityTag]
+        if status == .created { headers[.location] = "/v1/libraries/\(library.record.id)" }
+        return Response(json: status, headers: headers) { $0.write(library, documents: documents) }
+    }
+}

@@ -1,0 +1,131 @@
+import Database
+import JSON
+import Settings
+import VectorSearch
+
+extension JSONWriter {
+    /// - Parameter documents: what stands in `documents`; its chunks are left out.
+    mutating func write(_ library: LibraryView, documents: [Document]?) {
+        object { json in
+            json.member("id", library.record.id.description)
+            json.member("name", library.record.name)
+            json.member("num_documents", library.documentCount)
+            json.member("num_chunks", library.chunkCount)
+            if let documents {
+                json.key("documents")
+                json.array { json in
+                    for document in documents { json.write(document, chunks: .omitted) }
+                }
+            }
+            json.key("metadata")
+            json.object { json in
+                json.member("description", library.record.description)
+                json.member("created_at", library.record.createdAt.description)
+                json.member("updated_at", library.updatedAt.description)
+                json.member("index_type", library.record.indexKind.rawValue)
+                json.key("index_params")
+                json.object { _ in }
+                json.member("metric", library.record.metric.rawValue)
+                json.member("quantization", Quantization.none.rawValue)
+                json.member("embedding_model", library.record.model)
+                json.member("embedding_dimension", library.record.dimension)
+            }
+        }
+    }
+
+    mutating func write(_ statistics: LibraryStatistics) {
+        let vectors = statistics.vectors
+        object { json in
+            json.member("library_id", statistics.library.record.id.description)
+            json.member("library_name", statistics.library.record.name)
+            json.member("num_documents", statistics.library.documentCount)
+            json.member("num_chunks", statistics.library.chunkCount)
+            json.member("embedding_dimension", vectors.dimension)
+            json.member("index_type", statistics.index.kind.rawValue)
+            json.key("vector_store_stats")
+            json.object { json in
+                json.member("unique_vectors", vectors.uniqueVectors)
+                json.member("total_references", vectors.totalReferences)
+                json.member("capacity", vectors.capacity)
+                json.member("utilization", vectors.capacity == 0 ? 0 : Double(vectors.uniqueVectors) / Double(vectors.capacity))
+                json.member("free_indices", vectors.freeRows)
+                json.member("dimension", vectors.dimension)
+                json.member("storage_type", "memory")
+                json.member("bytes", vectors.bytes)
+            }
+            json.key("index_stats")
+            json.object { json in
+                json.member("type", statistics.index.kind.rawValue)
+                json.member("size", statistics.index.rows)
+                json.member("bytes", statistics.index.bytes)
+                // Exact search has nothing to build: a row is indexed when it is stored.
+                json.member("state", "ready")
+                json.member("indexed", statistics.index.rows)
+                json.member("pending", 0)
+                json.member("progress", 1)
+            }
+        }
+    }
+}
+
+/// How an index keeps its vectors.
+enum Quantization: String, CaseIterable {
+    case none
+}
+
+/// The body of `POST /v1/libraries`.
+struct NewLibrary {
+    let name: String
+    let description: String?
+    let indexKind: IndexKind
+    /// `nil`: the server's own, unless a dimension is given alone.
+    let model: String?
+    let dimension: Int?
+    let metric: Metric
+
+    static let nameLength = 1...255
+    static let descriptionLength = 0...10_000
+
+    init(_ reader: JSONReader) throws {
+        var name: String?
+        var description: String?
+        var indexKind: IndexKind?
+        var model: String?
+        var dimension: Int?
+        var metric: Metric?
+        reader.readObject { object in
+            name = object.required("name") { $0.string(length: Self.nameLength) }
+            description = object.optional("description") { $0.string(length: Self.descriptionLength) }
+            indexKind = object.optional("index_type") { $0.choice(of: IndexKind.self) }
+            // Exact search has no parameters, so every key is unknown.
+            _ = object.optional("index_params") { $0.object { _ in } }
+            _ = object.optional("quantization") { $0.choice(of: Quantization.self) }
+            model = object.optional("embedding_model") { $0.string(length: 1...64) }
+            dimension = object.optional("embedding_dimension") { $0.integer(in: 1...Limits.maxDimension) }
+            metric = object.optional("metric") { $0.choice(of: Metric.self) }
+        }
+        try reader.finish()
+        self.name = name!
+        self.description = description
+        self.indexKind = indexKind ?? .bruteForce
+        self.model = model
+        self.dimension = dimension
+        self.metric = metric ?? .cosine
+    }
+}
+
+extension LibraryChange {
+    /// The body of `PATCH /v1/libraries/{id}`. A field that is absent or null stays as it is; an empty description removes it.
+    init(_ reader: JSONReader) throws {
+        var change = LibraryChange()
+        reader.readObject { object in
+            change.name = object.optional("name") { $0.string(length: NewLibrary.nameLength) }
+            if let description = object.optional("description", { $0.string(length: NewLibrary.descriptionLength) }) {
+                change.description = .some(description.isEmpty ? nil : description)
+            }
+            _ = object.optional("index_params") { $0.object { _ in } }
+        }
+        try reader.finish()
+        self = change
+    }
+}

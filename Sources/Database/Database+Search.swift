@@ -1,0 +1,83 @@
+import Locks
+package import VectorSearch
+
+package struct SearchHit: Sendable {
+    package let document: Document
+    package let chunkIndex: Int
+    package let distance: Float
+    /// As it was sent, if it was asked for.
+    package let embedding: [Float]?
+
+    package var chunk: Chunk { document.chunks[chunkIndex] }
+}
+
+package struct SearchResult: Sendable {
+    /// Why there are fewer hits than were asked for.
+    package enum Shortage: String, Sendable {
+        /// The library holds no more chunks.
+        case librarySize = "library_size"
+        /// The others are farther than the threshold.
+        case distanceThreshold = "distance_threshold"
+    }
+
+    /// By ascending distance, equal distances by chunk id.
+    package let hits: [SearchHit]
+    package let indexKind: IndexKind
+    /// Whether every chunk was considered.
+    package let isExact: Bool
+    /// The vectors whose distance was computed.
+    package let scored: Int
+    package let shortage: Shortage?
+}
+
+extension Database {
+    /// The `count` chunks nearest to `query`, which must be valid for the library.
+    ///
+    /// - Parameter threshold: chunks farther than this are left out; equal is near enough.
+    package func search(
+        in id: LibraryID, query: [Float], count: Int, threshold: Float? = nil, withEmbeddings: Bool = false
+    ) throws(DatabaseError) -> SearchResult {
+        let library = try existingLibrary(id)
+        return try library.lock.withReadLock { () throws(DatabaseError) in
+            let record = library.record
+            if let problem = VectorStore.validate(query.span, metric: record.metric, dimension: record.dimension) {
+                throw .invalidVector(problem, chunk: nil)
+            }
+            let (neighbors, outcome) = library.nearestRows(to: query, count: count)
+            let near = neighbors.prefix { $0.distance <= threshold ?? .infinity }
+            var hits: [SearchHit] = []
+            for neighbor in near {
+                for holder in library.holders(of: neighbor.row) {
+                    hits.append(
+                        SearchHit(
+                            document: holder.document, chunkIndex: Int(holder.chunkIndex), distance: neighbor.distance,
+                            embedding: withEmbeddings ? library.vectors.copyVector(neighbor.row) : nil))
+                }
+            }
+            hits.sort { ($0.distance, $0.chunk.id) < ($1.distance, $1.chunk.id) }
+            hits.removeLast(max(0, hits.count - count))
+            let shortage: SearchResult.Shortage? =
+                hits.count == count ? nil : near.count < neighbors.count ? .distanceThreshold : .librarySize
+            return SearchResult(
+                hits: hits, indexKind: record.indexKind, isExact: outcome.exact, scored: outcome.scored, shortage: shortage)
+        }
+    }
+}
+
+extension Library {
+    /// The rows that hold the `count` nearest chunks: the `count` nearest rows and all that are as far as the last of them, because
+    /// equal distances are ordered by chunk id, which an index does not know.
+    fileprivate func nearestRows(to query: [Float], count: Int) -> (neighbors: ArraySlice<Neighbor>, outcome: SearchOutcome) {
+        var asked = count + 1
+        while true {
+            let outcome = index.search(query.span, count: asked)
+            let found = outcome.neighbors
+            guard found.count > count else { return (found[...], outcome) }
+            let farthest = found[count - 1].distance
+            if found.count < asked || found[found.count - 1].distance > farthest {
+                return (found.prefix { $0.distance <= farthest }, outcome)
+            }
+            asked *= 2
+        }
+    }
+}

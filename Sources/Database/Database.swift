@@ -1,0 +1,106 @@
+import Locks
+package import Storage
+
+/// The one owner of all state: libraries, documents and chunks in memory, made durable by the log.
+///
+/// A change is validated against the state as it will be once everything in flight is applied, written to the log, and applied when
+/// the log says it is durable. `open` replays the same changes through the same `apply`, so memory after N records is always what
+/// replaying those N gives.
+// Sound as Sendable: `pending` is read and written under `writeLock`; everything else is constant or has its own lock.
+package final class Database: @unchecked Sendable {
+    let repository = Repository()
+    private let directoryLock: DirectoryLock
+    private let log: WriteAheadLog
+    /// Held while a change is validated and gets its place in the log, so both happen in one order; and while changes are applied.
+    private let writeLock = Lock()
+    private var pending = PendingChanges()
+
+    /// Locks the directory and replays its log.
+    ///
+    /// - Parameter storageFailed: called once, on the log's thread, when the storage failed for good; nothing is acknowledged after it.
+    /// - Throws: `StorageError`.
+    package init(
+        directory: String, fileSystem: any FileSystem = LocalFileSystem(), durability: DurabilityPolicy = .always,
+        storageFailed: @escaping @Sendable (StorageError) -> Void = { _ in }
+    ) throws {
+        try Self.makeDirectories(directory, fileSystem)
+        directoryLock = try DirectoryLock(directory: directory)
+        let repository = repository
+        log = try WriteAheadLog.open(directory: directory, fileSystem: fileSystem, policy: durability) { record in
+            let mutation = try Mutation(record: record)
+            do {
+                try mutation.validate(against: CurrentState(repository: repository))
+            } catch {
+                throw StorageError.malformedPayload(offset: 0, reason: "the change cannot be applied: \(error)")
+            }
+            _ = repository.apply(mutation, at: record.sequence)
+        }
+        try log.start(
+            committed: { [unowned self] sequence in applyPending(through: sequence) },
+            failed: { [unowned self] error in
+                writeLock.withLock {
+                    pending.removeAll()
+                    log.resume()
+                }
+                if error.category == .storageFailed { storageFailed(error) }
+            })
+    }
+
+    /// Finishes what is queued and closes the log. Changes are refused from here on; reading still works.
+    ///
+    /// - Throws: what kept the log from ending well.
+    package func close() throws(StorageError) {
+        try log.close()
+    }
+
+    private static func makeDirectories(_ path: String, _ fileSystem: any FileSystem) throws(StorageError) {
+        var parent = path.hasPrefix("/") ? "" : "."
+        for name in path.split(separator: "/") {
+            parent += "/\(name)"
+            try fileSystem.makeDirectory(parent)
+        }
+    }
+
+    package var recovery: RecoveryReport { log.recovery }
+    package var lastSequence: SequenceNumber { log.lastSequence }
+    package var durableSequence: SequenceNumber { log.durableSequence }
+
+    /// Makes a change: validates it, writes it to the log, waits until it is durable and applied.
+    ///
+    /// - Parameters:
+    ///   - expected: if given, the object's last change must be this one.
+    ///   - check: what must hold besides, for live changes only (settings may be stricter than what was written under others).
+    func commit(
+        _ mutation: Mutation, expecting expected: SequenceNumber? = nil, check: (StateToCome) throws(DatabaseError) -> Void = { _ in }
+    ) throws(DatabaseError) -> Repository.Outcome {
+        let payload = mutation.encoded()
+        let (change, record) = try writeLock.withLock { () throws(DatabaseError) in
+            let state = StateToCome(repository: repository, pending: pending)
+            try mutation.validate(against: state)
+            if let expected, let last = state.lastChange(of: mutation), last != expected { throw .changedSince(last) }
+            try check(state)
+            let replaces = if case .putDocument(let record) = mutation { state.library(of: record.id) != nil } else { false }
+            let record = try storing { () throws(StorageError) in try log.append(type: mutation.recordType.rawValue, payload: payload) }
+            return (pending.append(mutation, at: record.sequence, replaces: replaces), record)
+        }
+        try storing { () throws(StorageError) in try log.waitUntilCommitted(record) }
+        return change.outcome
+    }
+
+    private func applyPending(through sequence: SequenceNumber) {
+        writeLock.withLock {
+            while let change = pending.first(through: sequence) {
+                change.outcome = repository.apply(change.mutation, at: change.sequence)
+                pending.removeFirst()
+            }
+        }
+    }
+}
+
+private func storing<Result>(_ body: () throws(StorageError) -> Result) throws(DatabaseError) -> Result {
+    do {
+        return try body()
+    } catch {
+        throw .storage(error)
+    }
+}

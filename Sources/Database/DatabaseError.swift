@@ -1,0 +1,20 @@
+package import Storage
+package import VectorSearch
+
+package enum DatabaseError: Error, Equatable {
+    case libraryNotFound(LibraryID)
+    /// Only a damaged log can say so: the ids of libraries are random.
+    case libraryExists(LibraryID)
+    case documentNotFound(DocumentID)
+    /// The id of a new document is taken.
+    case documentExists(DocumentID)
+    /// The id of a new chunk is taken.
+    case chunkExists(ChunkID)
+    /// A document repeats the id of a chunk.
+    case repeatedChunk(ChunkID)
+    case invalidVector(VectorProblem, chunk: Int?)
+    case tooManyDocuments(limit: Int)
+    /// The object is not in the state the caller named.
+    case changedSince(SequenceNumber)
+    case storage(StorageError)
+}

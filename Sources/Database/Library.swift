@@ -1,0 +1,114 @@
+import Locks
+import Storage
+import VectorSearch
+
+/// A library in memory: its documents in order of creation, their vectors, and the index over them.
+///
+/// Readers together or one writer hold `lock`; only `Repository.apply` writes.
+// Sound as Sendable: all mutable state is read and written under `lock`.
+package final class Library: @unchecked Sendable {
+    package let id: LibraryID
+    let createdSequence: SequenceNumber
+    let lock = ReadWriteLock()
+
+    private(set) var record: LibraryRecord
+    private(set) var updatedAt: Timestamp
+    /// The last change of the library or of anything in it.
+    private(set) var sequence: SequenceNumber
+    private(set) var documents: [Document] = []
+    private(set) var chunkCount = 0
+    let vectors: VectorStore
+    let index: any VectorIndex
+    private var holders = RowHolders()
+
+    init(_ record: LibraryRecord, at sequence: SequenceNumber) {
+        self.id = record.id
+        self.record = record
+        self.updatedAt = record.createdAt
+        self.createdSequence = sequence
+        self.sequence = sequence
+        self.vectors = VectorStore(dimension: record.dimension, metric: record.metric)
+        self.index = record.indexKind.makeIndex(over: vectors)
+    }
+
+    // MARK: Changes, under the write lock
+
+    func change(_ change: LibraryChange, at time: Timestamp, _ sequence: SequenceNumber) {
+        if let name = change.name { record.name = name }
+        if let description = change.description { record.description = description }
+        touch(time, sequence)
+    }
+
+    /// Puts a document in its place in the order of creation: at the end, or where `old` stands.
+    func put(_ record: DocumentRecord, replacing old: Document?, at sequence: SequenceNumber) -> Document {
+        // New vectors first: a vector that stays keeps its row.
+        let rows = record.chunks.map { insert($0.embedding) }
+        let chunks = zip(record.chunks, rows).map { Chunk($0, row: $1) }
+        let document = Document(
+            record, chunks: chunks, createdAt: old?.createdAt ?? record.writtenAt,
+            createdSequence: old?.createdSequence ?? sequence, sequence: sequence)
+        for (index, chunk) in chunks.enumerated() { holders.add(document, chunkIndex: index, to: chunk.row) }
+        chunkCount += chunks.count
+        if let old {
+            documents[position(after: old.createdSequence) - 1] = document
+            releaseChunks(of: old)
+        } else {
+            documents.append(document)
+        }
+        touch(record.writtenAt, sequence)
+        return document
+    }
+
+    func remove(_ document: Document, at time: Timestamp, _ sequence: SequenceNumber) {
+        documents.remove(at: position(after: document.createdSequence) - 1)
+        releaseChunks(of: document)
+        touch(time, sequence)
+    }
+
+    private func insert(_ vector: [Float]) -> Row {
+        let row = vectors.insert(vector.span)
+        index.insert(row)
+        return row
+    }
+
+    private func releaseChunks(of document: Document) {
+        for chunk in document.chunks {
+            holders.remove(document, from: chunk.row)
+            if vectors.release(chunk.row) { index.remove(chunk.row) }
+        }
+        chunkCount -= document.chunks.count
+    }
+
+    private func touch(_ time: Timestamp, _ sequence: SequenceNumber) {
+        updatedAt = time
+        self.sequence = sequence
+    }
+
+    // MARK: Reading, under the read lock
+
+    func holders(of row: Row) -> [RowHolders.Holder] { holders[row] }
+
+    /// Whether this very version of the document is in the library.
+    func contains(_ document: Document) -> Bool {
+        let position = position(after: document.createdSequence) - 1
+        return position >= 0 && documents[position] === document
+    }
+
+    /// The number of documents created up to and including `sequence`. Cost: a binary search.
+    func position(after sequence: SequenceNumber) -> Int {
+        documents.firstPosition { $0.createdSequence > sequence }
+    }
+}
+
+extension Array {
+    /// The first index at which `predicate` holds, in an array where it holds for a suffix.
+    func firstPosition(where predicate: (Element) -> Bool) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if predicate(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}

@@ -1,0 +1,197 @@
+import Storage
+import VectorSearch
+
+/// Every change there is: at once the command, the log record and the input of replay. Nothing changes outside it.
+enum Mutation: Equatable {
+    case createLibrary(LibraryRecord)
+    case updateLibrary(LibraryID, LibraryChange, at: Timestamp)
+    case deleteLibrary(LibraryID)
+    /// Creates the document, or replaces the one with its id.
+    case putDocument(DocumentRecord)
+    case deleteDocument(DocumentID, in: LibraryID, at: Timestamp)
+
+    var libraryID: LibraryID {
+        switch self {
+        case .createLibrary(let record): record.id
+        case .updateLibrary(let id, _, _), .deleteLibrary(let id): id
+        case .putDocument(let record): record.libraryID
+        case .deleteDocument(_, let id, _): id
+        }
+    }
+}
+
+/// How mutations are written to the log; docs/file-formats.md has the fields as tables. A record type never changes its meaning:
+/// what differs gets a new version of the record.
+extension Mutation {
+    /// Type 0 belongs to the log itself.
+    enum RecordType: UInt8 {
+        case createLibrary = 1
+        case updateLibrary = 2
+        case deleteLibrary = 3
+        case putDocument = 4
+        case deleteDocument = 5
+    }
+
+    var recordType: RecordType {
+        switch self {
+        case .createLibrary: .createLibrary
+        case .updateLibrary: .updateLibrary
+        case .deleteLibrary: .deleteLibrary
+        case .putDocument: .putDocument
+        case .deleteDocument: .deleteDocument
+        }
+    }
+
+    func encoded() -> [UInt8] {
+        var writer = BinaryWriter(capacity: encodedSizeEstimate)
+        switch self {
+        case .createLibrary(let library):
+            writer.write(library.id)
+            writer.write(library.name)
+            writer.write(optional: library.description)
+            writer.write(library.metric.rawValue)
+            writer.write(UInt32(library.dimension))
+            writer.write(library.model)
+            writer.write(library.indexKind.rawValue)
+            writer.write(library.createdAt.milliseconds)
+        case .updateLibrary(let id, let change, let time):
+            writer.write(id)
+            writer.write(optional: change.name)
+            writer.write(change.description != nil)
+            writer.write(optional: change.description ?? nil)
+            writer.write(time.milliseconds)
+        case .deleteLibrary(let id):
+            writer.write(id)
+        case .putDocument(let document):
+            writer.write(document)
+        case .deleteDocument(let id, let libraryID, let time):
+            writer.write(id)
+            writer.write(libraryID)
+            writer.write(time.milliseconds)
+        }
+        return writer.bytes
+    }
+
+    /// Nearly all of a large record is vectors and text.
+    private var encodedSizeEstimate: Int {
+        guard case .putDocument(let document) = self else { return 256 }
+        return document.chunks.reduce(512) { $0 + 64 + $1.text.utf8.count + 4 * $1.embedding.count }
+    }
+
+    /// - Throws: `malformedPayload` if the payload is not what the record's type promises, `unsupportedRecord` for a type of a later version.
+    init(record: LogRecord) throws(StorageError) {
+        guard let type = RecordType(rawValue: record.type), record.version == 1 else {
+            throw .unsupportedRecord(type: record.type, version: record.version)
+        }
+        var reader = BinaryReader(record.payload)
+        switch type {
+        case .createLibrary:
+            self = .createLibrary(try reader.readLibrary())
+        case .updateLibrary:
+            let id: LibraryID = try reader.readID()
+            let name = try reader.readOptionalString()
+            let changesDescription = try reader.readBool()
+            let description = try reader.readOptionalString()
+            let change = LibraryChange(name: name, description: changesDescription ? .some(description) : nil)
+            self = .updateLibrary(id, change, at: try reader.readTimestamp())
+        case .deleteLibrary:
+            self = .deleteLibrary(try reader.readID())
+        case .putDocument:
+            self = .putDocument(try reader.readDocument())
+        case .deleteDocument:
+            self = .deleteDocument(try reader.readID(), in: try reader.readID(), at: try reader.readTimestamp())
+        }
+        try reader.finish()
+    }
+}
+
+extension BinaryWriter {
+    fileprivate mutating func write<Object>(_ id: Identifier<Object>) {
+        write(uuid: (high: id.high, low: id.low))
+    }
+
+    fileprivate mutating func write(optional text: String?) {
+        write(text != nil)
+        if let text { write(text) }
+    }
+
+    fileprivate mutating func write(_ document: DocumentRecord) {
+        write(document.id)
+        write(document.libraryID)
+        write(document.metadata.title)
+        write(optional: document.metadata.author)
+        write(document.metadata.documentType)
+        write(optional: document.metadata.sourceURL)
+        write(UInt32(document.metadata.tags.count))
+        for tag in document.metadata.tags { write(tag) }
+        write(document.writtenAt.milliseconds)
+        write(UInt32(document.chunks.count))
+        for chunk in document.chunks {
+            write(chunk.id)
+            write(chunk.text)
+            write(Int64(chunk.pageNumber ?? -1))
+            write(UInt32(chunk.embedding.count))
+            write(floats: chunk.embedding)
+        }
+    }
+}
+
+extension BinaryReader {
+    fileprivate mutating func readID<Object>() throws(StorageError) -> Identifier<Object> {
+        let (high, low) = try readUUID()
+        return Identifier(high: high, low: low)
+    }
+
+    fileprivate mutating func readOptionalString() throws(StorageError) -> String? {
+        try readBool() ? try readString() : nil
+    }
+
+    fileprivate mutating func readTimestamp() throws(StorageError) -> Timestamp {
+        Timestamp(milliseconds: try readInt64())
+    }
+
+    fileprivate mutating func readCase<Value: RawRepresentable>(of _: Value.Type) throws(StorageError) -> Value
+    where Value.RawValue == String {
+        let text = try readString()
+        guard let value = Value(rawValue: text) else {
+            throw .malformedPayload(offset: 0, reason: "this version knows no \(Value.self) '\(text)'")
+        }
+        return value
+    }
+
+    fileprivate mutating func readLibrary() throws(StorageError) -> LibraryRecord {
+        let id: LibraryID = try readID()
+        let name = try readString()
+        let description = try readOptionalString()
+        let metric = try readCase(of: Metric.self)
+        let dimension = Int(try readUInt32())
+        guard (1...Limits.maxDimension).contains(dimension) else {
+            throw .malformedPayload(offset: 0, reason: "dimension \(dimension)")
+        }
+        return LibraryRecord(
+            id: id, name: name, description: description, metric: metric, dimension: dimension, model: try readString(),
+            indexKind: try readCase(of: IndexKind.self), createdAt: try readTimestamp())
+    }
+
+    fileprivate mutating func readDocument() throws(StorageError) -> DocumentRecord {
+        let id: DocumentID = try readID()
+        let libraryID: LibraryID = try readID()
+        var metadata = DocumentMetadata(title: try readString())
+        metadata.author = try readOptionalString()
+        metadata.documentType = try readString()
+        metadata.sourceURL = try readOptionalString()
+        for _ in 0..<(try readUInt32()) { metadata.tags.append(try readString()) }
+        let writtenAt = try readTimestamp()
+        var chunks: [ChunkRecord] = []
+        for _ in 0..<(try readUInt32()) {
+            let chunkID: ChunkID = try readID()
+            let text = try readString()
+            let page = try readInt64()
+            chunks.append(
+                ChunkRecord(
+                    id: chunkID, text: text, pageNumber: page < 0 ? nil : Int(page), embedding: try readFloats(count: Int(try readUInt32()))
+                ))
+        }
+        return DocumentRecord(id: id, libraryID: libraryID, metadata: metadata, chunks: chunks, writtenAt: writtenAt)
+    }
+}

@@ -1,0 +1,93 @@
+import DequeModule
+import Storage
+
+/// Changes that are in the log's queue and not yet applied. A new change is validated against the state as it will be after them.
+///
+/// Guarded by the database's write lock.
+struct PendingChanges {
+    /// A change on its way. Its waiter reads `outcome` after the log said that the change is committed.
+    // Sound as Sendable: written once, on the log's thread, before the waiter is woken.
+    final class Change: @unchecked Sendable {
+        let mutation: Mutation
+        let sequence: SequenceNumber
+        fileprivate let documentDelta: Int
+        var outcome = Repository.Outcome.none
+
+        fileprivate init(_ mutation: Mutation, at sequence: SequenceNumber, documentDelta: Int) {
+            self.mutation = mutation
+            self.sequence = sequence
+            self.documentDelta = documentDelta
+        }
+    }
+
+    /// What an id will stand for; `nil`: nothing.
+    struct Entry<Value> {
+        let value: Value?
+        let sequence: SequenceNumber
+    }
+
+    private var queue = Deque<Change>()
+    private(set) var libraries: [LibraryID: Entry<LibraryRecord>] = [:]
+    private(set) var documents: [DocumentID: Entry<LibraryID>] = [:]
+    private(set) var chunks: [ChunkID: Entry<DocumentID>] = [:]
+    private(set) var lastChanges: [LibraryID: SequenceNumber] = [:]
+    private var documentDeltas: [LibraryID: Int] = [:]
+
+    func documentDelta(of library: LibraryID) -> Int { documentDeltas[library, default: 0] }
+
+    /// - Parameter replaces: whether a put document takes the place of one.
+    mutating func append(_ mutation: Mutation, at sequence: SequenceNumber, replaces: Bool) -> Change {
+        var delta = 0
+        switch mutation {
+        case .createLibrary(let record):
+            libraries[record.id] = Entry(value: record, sequence: sequence)
+        case .updateLibrary:
+            break
+        case .deleteLibrary(let id):
+            libraries[id] = Entry(value: nil, sequence: sequence)
+        case .putDocument(let record):
+            documents[record.id] = Entry(value: record.libraryID, sequence: sequence)
+            for chunk in record.chunks { chunks[chunk.id] = Entry(value: record.id, sequence: sequence) }
+            delta = replaces ? 0 : 1
+        case .deleteDocument(let id, _, _):
+            documents[id] = Entry(value: nil, sequence: sequence)
+            delta = -1
+        }
+        documentDeltas[mutation.libraryID, default: 0] += delta
+        lastChanges[mutation.libraryID] = sequence
+        let change = Change(mutation, at: sequence, documentDelta: delta)
+        queue.append(change)
+        return change
+    }
+
+    /// The oldest change, if the log has committed it.
+    func first(through sequence: SequenceNumber) -> Change? {
+        queue.first.flatMap { $0.sequence <= sequence ? $0 : nil }
+    }
+
+    /// Forgets the oldest change, which is applied now. An id that a later change speaks of keeps its entry.
+    mutating func removeFirst() {
+        let change = queue.removeFirst()
+        let library = change.mutation.libraryID
+        switch change.mutation {
+        case .createLibrary, .deleteLibrary: Self.drop(library, from: &libraries, at: change.sequence)
+        case .updateLibrary: break
+        case .putDocument(let record):
+            Self.drop(record.id, from: &documents, at: change.sequence)
+            for chunk in record.chunks { Self.drop(chunk.id, from: &chunks, at: change.sequence) }
+        case .deleteDocument(let id, _, _): Self.drop(id, from: &documents, at: change.sequence)
+        }
+        documentDeltas[library, default: 0] -= change.documentDelta
+        if documentDeltas[library] == 0 { documentDeltas[library] = nil }
+        if lastChanges[library] == change.sequence { lastChanges[library] = nil }
+    }
+
+    /// Forgets everything: the log could not write it.
+    mutating func removeAll() {
+        self = PendingChanges()
+    }
+
+    private static func drop<ID: Hashable, Value>(_ id: ID, from entries: inout [ID: Entry<Value>], at sequence: SequenceNumber) {
+        if entries[id]?.sequence == sequence { entries[id] = nil }
+    }
+}

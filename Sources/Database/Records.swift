@@ -1,0 +1,90 @@
+package import VectorSearch
+
+/// What is fixed when a library is made, and what a client may change of it.
+package struct LibraryRecord: Sendable, Equatable {
+    /// The `model` of a library that takes only precomputed vectors.
+    package static let externalModel = "external"
+
+    package let id: LibraryID
+    package var name: String
+    package var description: String?
+    package let metric: Metric
+    package let dimension: Int
+    package let model: String
+    package let indexKind: IndexKind
+    package let createdAt: Timestamp
+
+    package init(
+        id: LibraryID, name: String, description: String?, metric: Metric, dimension: Int, model: String, indexKind: IndexKind,
+        createdAt: Timestamp
+    ) {
+        self.id = id
+        self.name = name
+        self.description = description
+        self.metric = metric
+        self.dimension = dimension
+        self.model = model
+        self.indexKind = indexKind
+        self.createdAt = createdAt
+    }
+}
+
+/// A change of a library's name or description; `nil` leaves a field as it is.
+package struct LibraryChange: Sendable, Equatable {
+    package var name: String?
+    /// `.some(nil)` removes the description.
+    package var description: String??
+
+    package init(name: String? = nil, description: String?? = nil) {
+        self.name = name
+        self.description = description
+    }
+}
+
+/// A whole document as it is written to the log: results only, no requests.
+package struct DocumentRecord: Sendable, Equatable {
+    package let id: DocumentID
+    package let libraryID: LibraryID
+    package let metadata: DocumentMetadata
+    package let chunks: [ChunkRecord]
+    package let writtenAt: Timestamp
+
+    package init(id: DocumentID, libraryID: LibraryID, metadata: DocumentMetadata, chunks: [ChunkRecord], writtenAt: Timestamp) {
+        self.id = id
+        self.libraryID = libraryID
+        self.metadata = metadata
+        self.chunks = chunks
+        self.writtenAt = writtenAt
+    }
+}
+
+package struct DocumentMetadata: Sendable, Equatable {
+    package var title: String
+    package var author: String?
+    package var documentType: String
+    package var sourceURL: String?
+    package var tags: [String]
+
+    package init(title: String, author: String? = nil, documentType: String = "text", sourceURL: String? = nil, tags: [String] = []) {
+        self.title = title
+        self.author = author
+        self.documentType = documentType
+        self.sourceURL = sourceURL
+        self.tags = tags
+    }
+}
+
+package struct ChunkRecord: Sendable, Equatable {
+    package let id: ChunkID
+    package let text: String
+    package let pageNumber: Int?
+    /// As the client sent it or the provider made it; not normalised.
+    package let embedding: [Float]
+
+    package init(id: ChunkID, text: String, pageNumber: Int?, embedding: [Float]) {
+        self.id = id
+        self.text = text
+        self.pageNumber = pageNumber
+        self.embedding = embedding
+    }
+}

@@ -1,0 +1,114 @@
+import Locks
+import Storage
+import VectorSearch
+
+/// Everything in memory: the libraries, and where each document and chunk is. Changed only by `apply`, one change at a time.
+///
+/// Lock order: a library's lock, then `lock`.
+// Sound as Sendable: the maps are read and written under `lock`.
+final class Repository: @unchecked Sendable {
+    /// Guards the maps, for the length of a look-up; what is in a library is guarded by the library's own lock.
+    private let lock = ReadWriteLock()
+    private var libraries: [LibraryID: Library] = [:]
+    /// In order of creation.
+    private var libraryOrder: [Library] = []
+    private var documents: [DocumentID: Document] = [:]
+    private var chunks: [ChunkID: Document] = [:]
+
+    // MARK: Look-ups
+
+    func library(_ id: LibraryID) -> Library? {
+        lock.withReadLock { libraries[id] }
+    }
+
+    func document(_ id: DocumentID) -> Document? {
+        lock.withReadLock { documents[id] }
+    }
+
+    func documentHolding(_ id: ChunkID) -> Document? {
+        lock.withReadLock { chunks[id] }
+    }
+
+    /// Up to `limit` libraries created after `sequence`, and whether there are more.
+    func libraries(after sequence: SequenceNumber?, limit: Int) -> (page: [Library], hasMore: Bool) {
+        lock.withReadLock {
+            let start = sequence.map { sequence in libraryOrder.firstPosition { $0.createdSequence > sequence } } ?? 0
+            let end = min(libraryOrder.count, start + limit)
+            return (Array(libraryOrder[start..<end]), end < libraryOrder.count)
+        }
+    }
+
+    // MARK: Changes
+
+    /// What a change made, for the reply to the one who asked for it.
+    enum Outcome {
+        case library(LibraryView)
+        case document(Document)
+        case none
+    }
+
+    /// Makes a valid change. It cannot fail: what can fail was checked before the change was written to the log.
+    func apply(_ mutation: Mutation, at sequence: SequenceNumber) -> Outcome {
+        switch mutation {
+        case .createLibrary(let record):
+            let library = Library(record, at: sequence)
+            lock.withWriteLock {
+                libraries[record.id] = library
+                libraryOrder.append(library)
+            }
+            return .library(library.lock.withReadLock { LibraryView(library) })
+
+        case .updateLibrary(let id, let change, let time):
+            let library = existing(id)
+            return .library(
+                library.lock.withWriteLock {
+                    library.change(change, at: time, sequence)
+                    return LibraryView(library)
+                })
+
+        case .deleteLibrary(let id):
+            let library = existing(id)
+            library.lock.withWriteLock {
+                lock.withWriteLock {
+                    for document in library.documents { forget(document) }
+                    libraries[id] = nil
+                    libraryOrder.remove(at: libraryOrder.firstPosition { $0.createdSequence >= library.createdSequence })
+                }
+            }
+            return .none
+
+        case .putDocument(let record):
+            let library = existing(record.libraryID)
+            let old = document(record.id)
+            return .document(
+                library.lock.withWriteLock {
+                    let document = library.put(record, replacing: old, at: sequence)
+                    lock.withWriteLock {
+                        if let old { forget(old) }
+                        documents[document.id] = document
+                        for chunk in document.chunks { chunks[chunk.id] = document }
+                    }
+                    return document
+                })
+
+        case .deleteDocument(let id, let libraryID, let time):
+            let library = existing(libraryID)
+            library.lock.withWriteLock {
+                guard let document = document(id) else { preconditionFailure("a document that does not exist was deleted") }
+                library.remove(document, at: time, sequence)
+                lock.withWriteLock { forget(document) }
+            }
+            return .none
+        }
+    }
+
+    private func existing(_ id: LibraryID) -> Library {
+        guard let library = library(id) else { preconditionFailure("a library that does not exist was changed") }
+        return library
+    }
+
+    private func forget(_ document: Document) {
+        documents[document.id] = nil
+        for chunk in document.chunks { chunks[chunk.id] = nil }
+    }
+}

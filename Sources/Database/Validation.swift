@@ -1,0 +1,105 @@
+import Locks
+import Storage
+import VectorSearch
+
+/// What a change is validated against: the state as it is, or as it will be.
+protocol ValidationState {
+    func library(_ id: LibraryID) -> LibraryRecord?
+    func library(of id: DocumentID) -> LibraryID?
+    func document(holding id: ChunkID) -> DocumentID?
+}
+
+extension Mutation {
+    /// Checks everything that could make the change impossible, so that applying it cannot fail.
+    func validate(against state: some ValidationState) throws(DatabaseError) {
+        switch self {
+        case .createLibrary(let record):
+            guard state.library(record.id) == nil else { throw .libraryExists(record.id) }
+        case .updateLibrary(let id, _, _), .deleteLibrary(let id):
+            guard state.library(id) != nil else { throw .libraryNotFound(id) }
+        case .putDocument(let record):
+            try record.validate(against: state)
+        case .deleteDocument(let id, let libraryID, _):
+            guard state.library(of: id) == libraryID else { throw .documentNotFound(id) }
+        }
+    }
+}
+
+extension DocumentRecord {
+    fileprivate func validate(against state: some ValidationState) throws(DatabaseError) {
+        guard let library = state.library(libraryID) else { throw .libraryNotFound(libraryID) }
+        if let owner = state.library(of: id), owner != libraryID { throw .documentExists(id) }
+        var seen: Set<ChunkID> = []
+        seen.reserveCapacity(chunks.count)
+        for (index, chunk) in chunks.enumerated() {
+            if let problem = VectorStore.validate(chunk.embedding.span, metric: library.metric, dimension: library.dimension) {
+                throw .invalidVector(problem, chunk: index)
+            }
+            guard seen.insert(chunk.id).inserted else { throw .repeatedChunk(chunk.id) }
+            // A chunk of the version that is replaced may keep its id.
+            if let holder = state.document(holding: chunk.id), holder != id { throw .chunkExists(chunk.id) }
+        }
+    }
+}
+
+/// The state with all that is applied and nothing else: what replay validates against.
+struct CurrentState: ValidationState {
+    let repository: Repository
+
+    func library(_ id: LibraryID) -> LibraryRecord? {
+        repository.library(id).map { library in library.lock.withReadLock { library.record } }
+    }
+
+    func library(of id: DocumentID) -> LibraryID? { repository.document(id)?.libraryID }
+
+    func document(holding id: ChunkID) -> DocumentID? { repository.documentHolding(id)?.id }
+}
+
+/// The state as it will be when everything in flight is applied: what new changes are validated against.
+struct StateToCome: ValidationState {
+    let repository: Repository
+    let pending: PendingChanges
+
+    private var current: CurrentState { CurrentState(repository: repository) }
+
+    func library(_ id: LibraryID) -> LibraryRecord? {
+        if let entry = pending.libraries[id] { entry.value } else { current.library(id) }
+    }
+
+    func library(of id: DocumentID) -> LibraryID? {
+        let owner = if let entry = pending.documents[id] { entry.value } else { current.library(of: id) }
+        // Documents go with their library.
+        guard let owner, pending.libraries[owner].map({ $0.value != nil }) ?? true else { return nil }
+        return owner
+    }
+
+    func document(holding id: ChunkID) -> DocumentID? {
+        if let entry = pending.chunks[id], let document = entry.value {
+            // Only while the version that brought the chunk is the last word on its document.
+            guard pending.documents[document]?.sequence == entry.sequence else { return nil }
+            return library(of: document) == nil ? nil : document
+        }
+        guard let document = current.document(holding: id), pending.documents[document] == nil else { return nil }
+        return library(of: document) == nil ? nil : document
+    }
+
+    func documentCount(of id: LibraryID) -> Int {
+        let current = repository.library(id).map { library in library.lock.withReadLock { library.documents.count } } ?? 0
+        return current + pending.documentDelta(of: id)
+    }
+
+    /// The last change of the object that a mutation is about.
+    func lastChange(of mutation: Mutation) -> SequenceNumber? {
+        switch mutation {
+        case .createLibrary:
+            return nil
+        case .updateLibrary(let id, _, _), .deleteLibrary(let id):
+            if let sequence = pending.lastChanges[id] { return sequence }
+            return repository.library(id).map { library in library.lock.withReadLock { library.sequence } }
+        case .putDocument(let record):
+            return pending.documents[record.id]?.sequence ?? repository.document(record.id)?.sequence
+        case .deleteDocument(let id, _, _):
+            return pending.documents[id]?.sequence ?? repository.document(id)?.sequence
+        }
+    }
+}
