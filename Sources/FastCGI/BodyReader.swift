@@ -1,0 +1,56 @@
+import CFastCGI
+
+/// Reads the body of one request to its end, within limits of size and time.
+struct BodyReader {
+    private let stream: UnsafeMutablePointer<FCGX_Stream>
+    private let configuration: FastCGIConfiguration
+
+    init(_ stream: UnsafeMutablePointer<FCGX_Stream>, configuration: FastCGIConfiguration) {
+        self.stream = stream
+        self.configuration = configuration
+    }
+
+    enum Body {
+        /// All that the peer sent, up to its end-of-body record.
+        case whole([UInt8])
+        /// More than `maxBodyBytes`, thrown away: to its end, or to `maxDiscardedBytes` when there is more still.
+        case tooLarge
+        /// The connection broke or stalled within the body. Nothing in it may be used.
+        case broken
+    }
+
+    /// Reads all there is; `announced` only says how much memory to take at first, and what not to keep at all.
+    func read(announced: Int?) -> Body {
+        let limit = configuration.maxBodyBytes
+        var body: [UInt8] = []
+        var received = 0
+        var isTooLarge = (announced ?? 0) > limit
+        let deadline = ContinuousClock.now + configuration.bodyTimeout
+        if let announced, !isTooLarge { body.reserveCapacity(announced) }
+
+        // Reads what libfcgi has buffered before it asks for more: one call of FCGX_GetStr for the whole body would wait for
+        // as long as a client sends a byte now and then.
+        while true {
+            let first = FCGX_GetChar(stream)
+            guard first != endOfStream else { break }
+            let rest = UnsafeBufferPointer(start: stream.pointee.rdNext, count: stream.pointee.stop - stream.pointee.rdNext)
+            received += 1 + rest.count
+            if !isTooLarge, received > limit {
+                isTooLarge = true
+                body = []
+            }
+            if isTooLarge {
+                guard received - limit <= configuration.maxDiscardedBytes else { return .tooLarge }
+            } else {
+                body.append(UInt8(first))
+                body.append(contentsOf: rest)
+            }
+            stream.pointee.rdNext = stream.pointee.stop
+            guard ContinuousClock.now < deadline else { return .broken }
+        }
+        guard FCGX_GetError(stream) == 0 else { return .broken }
+        return isTooLarge ? .tooLarge : .whole(body)
+    }
+
+    private let endOfStream: CInt = -1
+}

@@ -1,0 +1,118 @@
+import CFastCGI
+import Glibc
+import HTTP
+import HTTPTypes
+
+/// One request and its reply on one accepted connection, spoken through libfcgi. A worker thread owns one and reuses it.
+///
+/// A connection carries one request and is closed, also when the peer asked to keep it: were it kept, what is left unread of a
+/// body would be parsed as the next FastCGI request, written by the client (a POST was made to run a forged DELETE so).
+struct Exchange {
+    private let configuration: FastCGIConfiguration
+    private let handler: FastCGIServer.Handler
+    private let rejected: FastCGIServer.RejectionHandler
+    private let counters: Counters
+    private let timeout: timeval
+
+    init(
+        configuration: FastCGIConfiguration, handler: @escaping FastCGIServer.Handler,
+        rejected: @escaping FastCGIServer.RejectionHandler, counters: Counters
+    ) {
+        self.configuration = configuration
+        self.handler = handler
+        self.rejected = rejected
+        self.counters = counters
+        timeout = timeval(configuration.socketTimeout)
+    }
+
+    /// Reads a request from `connection`, answers it and closes the connection.
+    func run(on connection: Int32) {
+        counters.connections.increment()
+        setTimeouts(of: connection)
+        // libfcgi keeps the address, so it has to stay the same.
+        let library = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
+        defer { library.deallocate() }
+        FCGX_InitRequest(library, -1, 0)
+        library.pointee.ipcFd = connection
+        // FCGX_Accept_r begins with FCGX_Finish_r, which would close a connection that is not to be kept.
+        library.pointee.keepConnection = 1
+        // A detached connection is closed at once. Otherwise libfcgi waits for the peer to close first, up to two seconds a
+        // byte, in select(), which cannot even name descriptors above 1023.
+        FCGX_Detach(library)
+        // With a connection preset nothing is accepted. If it fails to become a request libfcgi closes it, tries to accept
+        // another from descriptor -1, and returns that error.
+        guard FCGX_Accept_r(library) == 0 else { return counters.brokenConnections.increment() }
+        library.pointee.keepConnection = 0
+
+        if !answer(library.pointee) { counters.brokenConnections.increment() }
+        // Frees and closes. FCGX_Finish_r would first end the reply properly, also where there is none to end.
+        FCGX_Free(library, 1)
+    }
+
+    private func setTimeouts(of connection: Int32) {
+        withUnsafeBytes(of: timeout) { timeout in
+            for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+                let result = setsockopt(connection, SOL_SOCKET, option, timeout.baseAddress, socklen_t(timeout.count))
+                precondition(result == 0, "a unix socket takes timeouts")
+            }
+        }
+    }
+
+    /// Reads the request that `library` holds and answers it. Returns false when the connection broke before or while that was done.
+    private func answer(_ library: FCGX_Request) -> Bool {
+        let parameters = RequestParameters(library.envp)
+        var request = parameters.request
+        let body = BodyReader(library.in, configuration: configuration).read(announced: parameters.contentLength)
+
+        let rejection: RequestRejection?
+        switch (body, parameters.problem, parameters.contentLength) {
+        case (.broken, _, _):
+            return false
+        case (_, let problem?, _):
+            rejection = .badRequest(problem)
+        case (.tooLarge, nil, _):
+            rejection = .bodyTooLarge(limit: configuration.maxBodyBytes)
+        case (.whole(let bytes), nil, let announced?) where bytes.count < announced:
+            rejection = .bodyIncomplete(expected: announced, received: bytes.count)
+        case (.whole(let bytes), nil, let announced?) where bytes.count > announced:
+            rejection = .badRequest("the body is longer than Content-Length")
+        case (.whole(let bytes), nil, _):
+            request.body = bytes
+            rejection = nil
+        }
+
+        let method = request.method
+        let response: Response
+        if let rejection {
+            counters.rejectedRequests.increment()
+            response = rejected(rejection, request)
+        } else {
+            counters.requests.increment()
+            response = handler(request)
+        }
+        put(ResponseHead.bytes(of: response, method: method), to: library.out)
+        if ResponseHead.isFollowedByBody(response, method: method) { put(response.body, to: library.out) }
+        // What is still buffered goes out here; a client that left shows only now.
+        return FCGX_FClose(library.err) == 0 && FCGX_FClose(library.out) == 0
+    }
+
+    /// A failure ends up in the stream's error, and nothing after it is sent.
+    private func put(_ bytes: [UInt8], to stream: UnsafeMutablePointer<FCGX_Stream>) {
+        bytes.withUnsafeBytes { bytes in
+            var rest = bytes[...]
+            // libfcgi counts in 32 bits.
+            while !rest.isEmpty, FCGX_GetError(stream) == 0 {
+                let part = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30))
+                FCGX_PutStr(part.baseAddress?.assumingMemoryBound(to: CChar.self), CInt(part.count), stream)
+                rest = rest.dropFirst(part.count)
+            }
+        }
+    }
+}
+
+extension timeval {
+    init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        self.init(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
+    }
+}

@@ -1,0 +1,34 @@
+/// How a `FastCGIServer` listens and what it allows one connection to use up.
+package struct FastCGIConfiguration: Sendable {
+    /// A listening unix socket, held by whoever made it; the server never closes it. 0 is where a FastCGI parent leaves it.
+    package var listeningDescriptor: Int32
+    /// Requests handled at one time. Each has a thread of its own and there is no queue but the socket's backlog.
+    package var workerThreads: Int
+    /// A longer body is read to its end, not kept, and answered by `rejected`.
+    package var maxBodyBytes: Int
+    /// How much of a body that will not be used is read so that nginx can be answered before the connection is closed.
+    package var maxDiscardedBytes: Int
+    /// The longest wait for the other side within one read or write.
+    package var socketTimeout: Duration
+    /// The longest time that reading one body may take; bounds a client that sends a byte now and then.
+    package var bodyTimeout: Duration
+    /// Stack of each worker thread, at least 1 MB.
+    package var stackBytes: Int
+
+    package init(
+        listeningDescriptor: Int32 = 0, workerThreads: Int, maxBodyBytes: Int, maxDiscardedBytes: Int = 64 << 20,
+        socketTimeout: Duration = .seconds(30), bodyTimeout: Duration = .seconds(120), stackBytes: Int = 2 << 20
+    ) {
+        precondition(workerThreads > 0, "a server without workers answers nobody")
+        precondition(maxBodyBytes >= 0 && maxDiscardedBytes >= 0, "sizes are not negative")
+        precondition(socketTimeout >= .milliseconds(1) && bodyTimeout > .zero, "a timeout of zero would mean none at all")
+        precondition(stackBytes >= 1 << 20, "handlers may rely on 1 MB of stack")
+        self.listeningDescriptor = listeningDescriptor
+        self.workerThreads = workerThreads
+        self.maxBodyBytes = maxBodyBytes
+        self.maxDiscardedBytes = maxDiscardedBytes
+        self.socketTimeout = socketTimeout
+        self.bodyTimeout = bodyTimeout
+        self.stackBytes = stackBytes
+    }
+}

@@ -1,0 +1,67 @@
+import CPlatform
+import Glibc
+import Synchronization
+
+/// What a server and its workers share. The last of them to let go closes the events.
+final class SharedState: Sendable {
+    let listeningDescriptor: Int32
+    let counters = Counters()
+    /// Readable for everybody from the moment the server stops.
+    let stopEvent: Int32
+    /// Readable once no worker runs any more.
+    private let finishedEvent: Int32
+    private let stopping = Atomic<Bool>(false)
+    private let runningWorkers = Atomic<Int>(0)
+
+    init(listeningDescriptor: Int32) throws(FastCGIError) {
+        self.listeningDescriptor = listeningDescriptor
+        let stopEvent = try checkCall("eventfd", quire_event_create())
+        let finishedEvent = quire_event_create()
+        guard finishedEvent >= 0 else {
+            let error = FastCGIError.systemCallFailed(call: "eventfd", errno: errno)
+            close(stopEvent)
+            throw error
+        }
+        self.stopEvent = stopEvent
+        self.finishedEvent = finishedEvent
+    }
+
+    deinit {
+        close(stopEvent)
+        close(finishedEvent)
+    }
+
+    var isStopping: Bool { stopping.load(ordering: .acquiring) }
+
+    func stop() {
+        stopping.store(true, ordering: .releasing)
+        raise(stopEvent)
+    }
+
+    /// Said for all workers before the first one runs.
+    func workersWillStart(_ count: Int) {
+        runningWorkers.add(count, ordering: .relaxed)
+    }
+
+    /// The last thing a worker does, or what is said in place of one that could not be started.
+    func workerFinished() {
+        if runningWorkers.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { raise(finishedEvent) }
+    }
+
+    /// Waits until every worker has finished. Returns false when `limit` is over before that.
+    func waitUntilFinished(atMost limit: Duration) -> Bool {
+        let deadline = ContinuousClock.now + limit
+        while runningWorkers.load(ordering: .acquiring) > 0 {
+            let left = deadline - .now
+            guard left > .zero else { return false }
+            var waiting = pollfd(fd: finishedEvent, events: Int16(POLLIN), revents: 0)
+            poll(&waiting, 1, Int32(clamping: Int(left / .milliseconds(1)) + 1))
+        }
+        return true
+    }
+
+    private func raise(_ event: Int32) {
+        // Nobody clears the events, so they cannot be full after one or two.
+        precondition(quire_event_raise(event) == 0, "an event of our own can be raised")
+    }
+}

@@ -1,0 +1,92 @@
+import FastCGI
+import Glibc
+import HTTP
+import HTTPTypes
+import Synchronization
+
+/// A server on a socket of its own that remembers what it was asked.
+final class ServerFixture: Sendable {
+    let socket: ListeningSocket
+    let server: FastCGIServer
+    private let record: Record
+
+    private final class Record: Sendable {
+        let handled = Mutex<[Request]>([])
+        let rejections = Mutex<[RequestRejection]>([])
+    }
+
+    init(
+        socket: ListeningSocket = ListeningSocket(), workers: Int = 2, maxBodyBytes: Int = 1 << 20, maxDiscardedBytes: Int = 1 << 24,
+        socketTimeout: Duration = .seconds(20), bodyTimeout: Duration = .seconds(20),
+        handler: @escaping FastCGIServer.Handler = { Response(status: .ok, body: Array("\($0.method) \($0.path)".utf8)) }
+    ) throws {
+        let record = Record()
+        self.socket = socket
+        self.record = record
+        server = try FastCGIServer(
+            configuration: FastCGIConfiguration(
+                listeningDescriptor: socket.descriptor, workerThreads: workers, maxBodyBytes: maxBodyBytes,
+                maxDiscardedBytes: maxDiscardedBytes, socketTimeout: socketTimeout, bodyTimeout: bodyTimeout),
+            rejected: { rejection, request in
+                record.rejections.withLock { $0.append(rejection) }
+                return Response(status: .badRequest, body: Array("rejected \(request.id)".utf8))
+            },
+            handler: { request in
+                record.handled.withLock { $0.append(request) }
+                return handler(request)
+            })
+        try server.start()
+    }
+
+    /// Never leaves threads behind on a socket that is about to be closed.
+    deinit { _ = server.stop(drainingFor: .seconds(20)) }
+
+    var handled: [Request] { record.handled.withLock { $0 } }
+    var rejections: [RequestRejection] { record.rejections.withLock { $0 } }
+
+    /// The counts when all that was accepted has been dealt with.
+    func finalCounts() -> FastCGICounts {
+        precondition(server.stop(drainingFor: .seconds(20)))
+        return server.counts
+    }
+}
+
+/// A door that handlers wait at, and that tells when one of them has come.
+final class Gate: Sendable {
+    private let arrivals: (reading: Int32, writing: Int32)
+    private let openings: (reading: Int32, writing: Int32)
+
+    init() {
+        arrivals = Self.makePipe()
+        openings = Self.makePipe()
+    }
+
+    deinit {
+        for end in [arrivals.reading, arrivals.writing, openings.reading, openings.writing] { close(end) }
+    }
+
+    func pass() {
+        Self.put(arrivals.writing)
+        Self.take(openings.reading)
+    }
+
+    func waitForArrival() { Self.take(arrivals.reading) }
+
+    func open() { Self.put(openings.writing) }
+
+    private static func makePipe() -> (Int32, Int32) {
+        var ends: [Int32] = [0, 0]
+        precondition(pipe(&ends) == 0)
+        return (ends[0], ends[1])
+    }
+
+    private static func put(_ descriptor: Int32) {
+        var byte: UInt8 = 1
+        precondition(write(descriptor, &byte, 1) == 1)
+    }
+
+    private static func take(_ descriptor: Int32) {
+        var byte: UInt8 = 0
+        precondition(read(descriptor, &byte, 1) == 1)
+    }
+}
