@@ -143,16 +143,12 @@ package struct Settings: Sendable, Equatable {
     private static func automaticRunDirectory(_ reader: SettingsReader, port: Int) -> String {
         if reader.machine.isRoot { return "/run/quire/\(port)" }
         // A relative XDG_RUNTIME_DIR is invalid and to be ignored (XDG Base Directory Specification 0.8); the same is done for TMPDIR.
-        if let runtime = reader.ambient("XDG_RUNTIME_DIR"), runtime.hasPrefix("/") { return "\(trimmed(runtime))/quire/\(port)" }
+        if let runtime = reader.ambient("XDG_RUNTIME_DIR"), runtime.hasPrefix("/") {
+            return "\(withoutTrailingSlashes(runtime))/quire/\(port)"
+        }
         let temporary = reader.ambient("TMPDIR").flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
-        return "\(trimmed(temporary))/quire-\(reader.machine.userID)/\(port)"
+        return "\(withoutTrailingSlashes(temporary))/quire-\(reader.machine.userID)/\(port)"
     }
-}
-
-private func trimmed(_ path: String) -> Substring {
-    var path = path[...]
-    while path.hasSuffix("/") { path.removeLast() }
-    return path
 }
 
 private func modelName(_ text: String) -> String? {

@@ -22,17 +22,22 @@ extension SettingsReader {
         }
     }
 
-    /// `HOME`, else the account's home directory.
-    var home: String? { ambient("HOME") ?? machine.home }
+    /// `HOME`, else the account's home directory, without a slash at its end.
+    var home: String? { (ambient("HOME") ?? machine.home).map { String(withoutTrailingSlashes($0)) } }
 }
 
 /// An absolute path without control characters and without slashes at its end; nil for anything else.
 private func plainPath(_ text: String) -> String? {
     guard text.hasPrefix("/"), text.utf8.count < 4096, !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
     else { return nil }
-    var path = text[...]
-    while path.hasSuffix("/"), path.count > 1 { path.removeLast() }
-    return path == "/" ? nil : String(path)
+    let path = withoutTrailingSlashes(text)
+    return path.isEmpty ? nil : String(path)
+}
+
+func withoutTrailingSlashes(_ path: String) -> Substring {
+    var path = path[...]
+    while path.hasSuffix("/") { path.removeLast() }
+    return path
 }
 
 private func strictPath(_ text: String, longest: Int) -> String? {

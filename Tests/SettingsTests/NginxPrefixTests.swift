@@ -1,0 +1,225 @@
+import FoundationEssentials
+import Glibc
+import Testing
+
+@testable import Settings
+
+@Suite("nginx's prefix")
+struct NginxPrefixTests {
+    private func configuration(bodyBytes: Int = 4096) throws -> NginxConfiguration {
+        NginxConfiguration(try settings(["MAX_BODY_BYTES": "\(bodyBytes)", "PORT": "\(try freePort())"]), asRoot: geteuid() == 0)
+    }
+
+    private func prefix(_ directory: TemporaryDirectory, source: String = nginxSource) throws -> NginxPrefix {
+        NginxPrefix(source: source, output: directory.path + "/nginx", executable: try findNginx(searchPath: ""))
+    }
+
+    /// A source like ours with one line added to `nginx.conf`.
+    private func source(_ directory: TemporaryDirectory, adding line: String) throws -> String {
+        let copy = directory.path + "/source"
+        try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: false)
+        for name in ["nginx.conf", "conf.d", "snippets"] {
+            try FileManager.default.copyItem(atPath: nginxSource + "/" + name, toPath: copy + "/" + name)
+        }
+        let main = try String(contentsOfFile: copy + "/nginx.conf", encoding: .utf8)
+        _ = try directory.write("source/nginx.conf", main + "\n" + line + "\n")
+        return copy
+    }
+
+    private func generated(_ directory: TemporaryDirectory) throws -> String {
+        try String(contentsOfFile: directory.path + "/nginx/generated/http.conf", encoding: .utf8)
+    }
+
+    @Test("holds the files of the source as they are, and the generated ones")
+    func contents() throws {
+        let directory = try TemporaryDirectory()
+        try prefix(directory).install(configuration())
+
+        for name in ["nginx.conf", "conf.d/20-v1.conf", "snippets/error-pages.conf"] {
+            let copied = try readFile(directory.path + "/nginx/" + name, atMost: 1 << 20)
+            #expect(try copied == readFile(nginxSource + "/" + name, atMost: 1 << 20))
+        }
+        #expect(try generated(directory).contains("client_max_body_size 4096;"))
+    }
+
+    @Test("stays as it was when nginx refuses the new one, and says why")
+    func refusedByNginx() throws {
+        let directory = try TemporaryDirectory()
+        try prefix(directory).install(configuration())
+
+        let error = #expect(throws: SettingsError.self) {
+            try prefix(directory, source: source(directory, adding: "nonsense on;")).install(configuration(bodyBytes: 8192))
+        }
+
+        #expect(error?.description.contains("unknown directive \"nonsense\"") == true)
+        #expect(error?.description.contains(directory.path + "/nginx/nginx.conf:") == true)
+        #expect(try generated(directory).contains("client_max_body_size 4096;"))
+        #expect(try directory.names().filter { $0.hasPrefix("nginx-") || $0.hasPrefix(".nginx-") }.count == 1)
+    }
+
+    @Test("is cleared of what a killed predecessor left behind")
+    func leftovers() throws {
+        let directory = try TemporaryDirectory()
+        try prefix(directory).install(configuration())
+        for name in ["nginx-0123456789abcdef", "nginx-1f", "nginx-notes", "nginx-0123456789abcdef0"] {
+            try FileManager.default.createDirectory(atPath: directory.path + "/" + name, withIntermediateDirectories: false)
+        }
+        try #require(symlink("nginx-1f", directory.path + "/.nginx-1f") == 0)
+
+        try prefix(directory).install(configuration(bodyBytes: 8192))
+
+        let names = try directory.names()
+        #expect(names.contains("nginx-notes") && names.contains("nginx-0123456789abcdef0"))
+        #expect(!names.contains("nginx-0123456789abcdef") && !names.contains("nginx-1f") && !names.contains(".nginx-1f"))
+        #expect(try generated(directory).contains("client_max_body_size 8192;"))
+    }
+
+    @Test("does not replace what it did not make")
+    func foreignOutput() throws {
+        let directory = try TemporaryDirectory()
+        try FileManager.default.createDirectory(atPath: directory.path + "/nginx", withIntermediateDirectories: false)
+        #expect(throws: SettingsError.nginx(reason: "\(directory.path)/nginx exists and was not made by this command")) {
+            try prefix(directory).install(configuration())
+        }
+
+        try FileManager.default.removeItem(atPath: directory.path + "/nginx")
+        try #require(symlink("/etc", directory.path + "/nginx") == 0)
+        #expect(throws: SettingsError.self) { try prefix(directory).install(configuration()) }
+        #expect(try directory.names() == [".nginx.lock", "nginx"])
+    }
+
+    @Test("comes out whole when several write it at once")
+    func concurrent() async throws {
+        let directory = try TemporaryDirectory()
+        let output = directory.path + "/nginx"
+        let configurations = try (0..<4).map { try configuration(bodyBytes: 5000 + $0) }
+        let executable = try findNginx(searchPath: "")
+
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for configuration in configurations {
+                group.addTask { try NginxPrefix(source: nginxSource, output: output, executable: executable).install(configuration) }
+            }
+            try await group.waitForAll()
+        }
+
+        #expect(try configurations.map(\.http).contains(generated(directory)))
+        #expect(try directory.names().filter { $0.hasPrefix("nginx-") }.count == 1)
+    }
+
+    @Test("says what is missing")
+    func missing() throws {
+        let directory = try TemporaryDirectory()
+
+        let noSource = #expect(throws: SettingsError.self) { try prefix(directory, source: "/nonexistent").install(configuration()) }
+        #expect(noSource?.description.contains("/nonexistent/nginx.conf: No such file") == true)
+        let noParent = NginxPrefix(source: nginxSource, output: directory.path + "/none/nginx", executable: "/bin/true")
+        #expect(throws: SettingsError.self) { try noParent.install(configuration()) }
+        let noProgram = NginxPrefix(source: nginxSource, output: directory.path + "/nginx", executable: "/nonexistent/nginx")
+        let error = #expect(throws: SettingsError.self) { try noProgram.install(configuration()) }
+        #expect(error?.description == "nginx configuration: cannot run /nonexistent/nginx: No such file or directory")
+        let silent = NginxPrefix(source: nginxSource, output: directory.path + "/nginx", executable: "/bin/false")
+        #expect(throws: SettingsError.nginx(reason: "nginx -t ended with status 1")) { try silent.install(configuration()) }
+        let partial = try directory.write("nginx.conf", "")
+        let halfSource = NginxPrefix(source: directory.path, output: directory.path + "/nginx", executable: "/bin/true")
+        #expect(throws: SettingsError.self) { try halfSource.install(configuration()) }
+        #expect(FileManager.default.fileExists(atPath: partial))
+    }
+
+    @Test("is found relative to the working directory, and at the root")
+    func relativeOutput() throws {
+        let here = NginxPrefix(source: "/nonexistent", output: "quire-nginx-test-\(getpid())", executable: "/bin/true")
+        #expect(throws: SettingsError.self) { try here.install(configuration()) }
+        unlink(".quire-nginx-test-\(getpid()).lock")
+        let missing = NginxPrefix(source: "/nonexistent", output: "/proc/quire/nginx", executable: "/bin/true")
+        #expect(throws: SettingsError.self) { try missing.install(configuration()) }
+    }
+
+    @Test("tells how a program ended")
+    func commands() throws {
+        let killed = try runCommand("/bin/sh", ["-c", "echo no >&2; kill -9 $$"])
+        #expect(killed.status == 128 + SIGKILL)
+        #expect(killed.errorOutput == "no\n")
+        #expect(try runCommand("/bin/sh", ["-c", "exit 3"]).status == 3)
+        let talkative = try runCommand("/bin/sh", ["-c", "while :; do echo 0123456789012345678901234567890123456789 >&2 || exit 4; done"])
+        #expect(talkative.errorOutput == "its output could not be read: larger than 1048576 bytes")
+        #expect(talkative.status != 0)
+    }
+
+    @Test("finds nginx on the path first, and never in the working directory")
+    func findingNginx() throws {
+        let directory = try TemporaryDirectory()
+        let fake = try directory.write("nginx", "#!/bin/sh\n")
+        #expect(try findNginx(searchPath: ":.:" + directory.path) != fake)
+        try #require(chmod(fake, 0o755) == 0)
+        #expect(try findNginx(searchPath: ":.:" + directory.path) == fake)
+    }
+}
+
+@Suite("The run directory")
+struct RunDirectoryTests {
+    @Test("is made with its parents, for its owner and nginx's workers only")
+    func made() throws {
+        let directory = try TemporaryDirectory()
+        let run = RunDirectory(path: directory.path + "/quire/9000")
+
+        let group = try run.prepare()
+        #expect(try run.prepare() == group)
+
+        var status = stat()
+        try #require(lstat(run.path, &status) == 0)
+        #expect(status.st_mode & 0o7777 == (geteuid() == 0 ? 0o750 : 0o700))
+        #expect(status.st_uid == geteuid())
+        #expect((group != nil) == (geteuid() == 0))
+        if let group { #expect(status.st_gid == group) }
+        #expect(run.socketPath == directory.path + "/quire/9000/responder.sock")
+    }
+
+    @Test("gets its mode back when somebody has opened it")
+    func repaired() throws {
+        let directory = try TemporaryDirectory()
+        let run = RunDirectory(path: directory.path + "/run")
+        try run.prepare()
+        try #require(chmod(run.path, 0o777) == 0)
+
+        try run.prepare()
+
+        var status = stat()
+        try #require(lstat(run.path, &status) == 0)
+        #expect(status.st_mode & 0o007 == 0)
+    }
+
+    private func failure(_ path: String) -> String? {
+        do throws(SettingsError) {
+            try RunDirectory(path: path).prepare()
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+
+    @Test("is refused where another user could take it over")
+    func refused() throws {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write("file", "")
+        try #require(symlink("/tmp", directory.path + "/link") == 0)
+        try #require(mkdir(directory.path + "/open", 0o755) == 0 && chmod(directory.path + "/open", 0o777) == 0)
+
+        #expect(failure(file)?.hasSuffix("file: exists and is not a directory") == true)
+        #expect(failure(directory.path + "/link")?.contains("is not a directory") == true)
+        #expect(failure(file + "/run")?.contains("Not a directory") == true)
+        #expect(failure(file + "/deeper/run")?.contains("Not a directory") == true)
+        #expect(failure(directory.path + "/open/run")?.contains("is not sticky") == true)
+        try #require(chmod(directory.path + "/open", 0o1777) == 0)
+        #expect(failure(directory.path + "/open/run") == nil)
+    }
+
+    @Test("is refused when it, or a directory above it, belongs to somebody else", .enabled(if: geteuid() == 0))
+    func foreign() throws {
+        let directory = try TemporaryDirectory()
+        let foreign = directory.path + "/foreign"
+        try #require(mkdir(foreign, 0o755) == 0 && chown(foreign, 12_345, 12_345) == 0)
+
+        #expect(failure(foreign)?.contains("belongs to another user (uid 12345)") == true)
+        #expect(failure(foreign + "/run")?.contains("belongs to another user (uid 12345)") == true)
+    }
+}

@@ -1,0 +1,253 @@
+import FoundationEssentials
+import Testing
+
+@testable import Settings
+
+@Suite("Settings")
+struct SettingsTests {
+    @Test("have the documented defaults for an ordinary user")
+    func defaults() throws {
+        let settings = try settings()
+
+        #expect(settings.host.description == "127.0.0.1")
+        #expect(settings.port == 8080)
+        #expect(settings.dataDirectory == "/home/ada/.local/share/quire")
+        #expect(settings.durability == .always)
+        #expect(settings.maxChunksPerDocument == 1000)
+        #expect(settings.maxChunkLength == 10_000)
+        #expect(settings.maxQueryLength == 1000)
+        #expect(settings.maxResultsK == 100)
+        #expect(settings.maxDocumentsPerLibrary == 1_000_000)
+        #expect(settings.maxTagsPerDocument == 50)
+        #expect(settings.maxTagLength == 100)
+        #expect(settings.maxTitleLength == 500)
+        #expect(settings.maxAuthorLength == 200)
+        #expect(settings.maxBodyBytes == 33_554_432)
+        #expect(settings.embeddingModel == "all-minilm-l6-v2")
+        #expect(settings.embeddingDimension == nil)
+        #expect(settings.modelDirectory == "/home/ada/.cache/quire/models/all-minilm-l6-v2")
+        #expect(settings.workerThreads == 12)
+        #expect(settings.nginxWorkerProcesses == 6)
+        #expect(settings.runDirectory == "/tmp/quire-1000/8080")
+        #expect(settings.logLevel == .info)
+        #expect(settings.logJSONFormat == false)
+        #expect(settings.accessLog == .errors)
+    }
+
+    @Test("put root's files where a service's belong")
+    func rootDefaults() throws {
+        let settings = try settings(["PORT": "9090"], machine: rootUser)
+
+        #expect(settings.dataDirectory == "/var/lib/quire")
+        #expect(settings.runDirectory == "/run/quire/9090")
+        #expect(settings.modelDirectory == "/root/.cache/quire/models/all-minilm-l6-v2")
+    }
+
+    @Test("follow the directories that the environment names")
+    func ambientDirectories() throws {
+        #expect(try settings(["HOME": "/h/"]).dataDirectory == "/h/.local/share/quire")
+        #expect(try settings(["HOME": ""]).dataDirectory == "/home/ada/.local/share/quire")
+        #expect(try settings(["XDG_CACHE_HOME": "/c"]).modelDirectory == "/c/quire/models/all-minilm-l6-v2")
+        #expect(try settings(["XDG_RUNTIME_DIR": "/run/user/1000/"]).runDirectory == "/run/user/1000/quire/8080")
+        #expect(try settings(["XDG_RUNTIME_DIR": "relative", "TMPDIR": "/t"]).runDirectory == "/t/quire-1000/8080")
+        #expect(try settings(["TMPDIR": "relative"]).runDirectory == "/tmp/quire-1000/8080")
+        #expect(try settings(machine: Machine(userID: 1, home: "/x", cores: 1)).workerThreads == 8)
+        #expect(try settings(machine: Machine(userID: 1, home: "/x", cores: 200)).nginxWorkerProcesses == 64)
+    }
+
+    @Test("can each be set from the environment, and from the file in lower case")
+    func overrides() throws {
+        let changed = [
+            "HOST": "::1", "PORT": "1", "VECTOR_DB_DATA_DIR": "/data/", "DURABILITY": "interval:250", "MAX_CHUNKS_PER_DOCUMENT": "2",
+            "MAX_CHUNK_LENGTH": "3", "MAX_QUERY_LENGTH": "4", "MAX_RESULTS_K": "5", "MAX_DOCUMENTS_PER_LIBRARY": "0",
+            "MAX_TAGS_PER_DOCUMENT": "7", "MAX_TAG_LENGTH": "8", "MAX_TITLE_LENGTH": "9", "MAX_AUTHOR_LENGTH": "10",
+            "MAX_BODY_BYTES": "2048", "EMBEDDING_MODEL": "embed-english-v3.0", "EMBEDDING_DIMENSION": "1024",
+            "QUIRE_MODEL_DIR": "~/weights", "WORKER_THREADS": "3", "NGINX_WORKER_PROCESSES": "1", "RUN_DIRECTORY": "/srv/run.1/q_2-x",
+            "LOG_LEVEL": "WARNING", "LOG_JSON_FORMAT": "True", "ACCESS_LOG": "off",
+        ]
+        let directory = try TemporaryDirectory()
+        let lines = changed.map { "\($0.key.lowercased()): \"\($0.value)\"" }.joined(separator: "\n")
+
+        let fromEnvironment = try settings(changed)
+        let fromFile = try settings(file: directory.write("quire.yaml", lines))
+
+        #expect(Set(changed.keys.map { $0.lowercased() }) == Set(try Settings.explain(environment: [:], machine: ordinaryUser).map(\.name)))
+        #expect(fromEnvironment == fromFile)
+        #expect(fromEnvironment.host.inURL == "[::1]")
+        #expect(fromEnvironment.port == 1)
+        #expect(fromEnvironment.dataDirectory == "/data")
+        #expect(fromEnvironment.durability == .interval(milliseconds: 250))
+        #expect(fromEnvironment.maxChunksPerDocument == 2)
+        #expect(fromEnvironment.maxChunkLength == 3)
+        #expect(fromEnvironment.maxQueryLength == 4)
+        #expect(fromEnvironment.maxResultsK == 5)
+        #expect(fromEnvironment.maxDocumentsPerLibrary == 0)
+        #expect(fromEnvironment.maxTagsPerDocument == 7)
+        #expect(fromEnvironment.maxTagLength == 8)
+        #expect(fromEnvironment.maxTitleLength == 9)
+        #expect(fromEnvironment.maxAuthorLength == 10)
+        #expect(fromEnvironment.maxBodyBytes == 2048)
+        #expect(fromEnvironment.embeddingModel == "embed-english-v3.0")
+        #expect(fromEnvironment.embeddingDimension == 1024)
+        #expect(fromEnvironment.modelDirectory == "/home/ada/weights")
+        #expect(fromEnvironment.workerThreads == 3)
+        #expect(fromEnvironment.nginxWorkerProcesses == 1)
+        #expect(fromEnvironment.runDirectory == "/srv/run.1/q_2-x")
+        #expect(fromEnvironment.logLevel == .warning)
+        #expect(fromEnvironment.logJSONFormat)
+        #expect(fromEnvironment.accessLog == .off)
+    }
+
+    @Test("take the environment before the file, and the file before the default")
+    func precedence() throws {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write("quire.yaml", "# a comment\n---\nport: 2000 # ours\nmax_results_k: 20\r\n")
+
+        let read = try Settings.explain(file: file, environment: ["PORT": "3000"], machine: ordinaryUser)
+
+        let origins = Dictionary(uniqueKeysWithValues: read.map { ($0.name, $0) })
+        #expect(origins["port"]?.value == "3000")
+        #expect(origins["port"]?.origin == .environment)
+        #expect(origins["max_results_k"]?.value == "20")
+        #expect(origins["max_results_k"]?.origin == .file(path: file, line: 4))
+        #expect(origins["max_query_length"]?.origin == .builtIn)
+    }
+
+    @Test("are all in the shipped file, with their defaults")
+    func shippedFileListsEverything() throws {
+        let file = try SettingsFile(path: shippedFile)
+        let declared = try Settings.explain(environment: [:], machine: ordinaryUser)
+
+        #expect(file.keys.map(\.name) == declared.map(\.name))
+        for setting in declared {
+            #expect(try file.text(of: setting.name)?.text == setting.defaultText, "\(setting.name)")
+        }
+        #expect(try settings(file: shippedFile) == settings())
+        #expect(try settings(file: shippedFile, machine: rootUser) == settings(machine: rootUser))
+    }
+
+    @Test(
+        "accept the bounds and refuse one step beyond",
+        arguments: [
+            ("PORT", 1, 65_535), ("MAX_CHUNKS_PER_DOCUMENT", 1, 100_000), ("MAX_CHUNK_LENGTH", 1, 1_000_000),
+            ("MAX_QUERY_LENGTH", 1, 1_000_000),
+            ("MAX_RESULTS_K", 1, 10_000), ("MAX_DOCUMENTS_PER_LIBRARY", 0, 1_000_000_000), ("MAX_TAGS_PER_DOCUMENT", 1, 10_000),
+            ("MAX_TAG_LENGTH", 1, 10_000), ("MAX_TITLE_LENGTH", 1, 100_000), ("MAX_AUTHOR_LENGTH", 1, 100_000),
+            ("MAX_BODY_BYTES", 1024, 1_073_741_824), ("EMBEDDING_DIMENSION", 1, 65_536), ("WORKER_THREADS", 1, 1024),
+            ("NGINX_WORKER_PROCESSES", 1, 64),
+        ])
+    func bounds(name: String, least: Int, most: Int) {
+        for accepted in [least, least + 1, most - 1, most] { #expect(refusal([name: "\(accepted)"]) == nil, "\(accepted)") }
+        for refused in [least - 1, most + 1] {
+            let line = refusal([name: "\(refused)"])?.description ?? ""
+            #expect(line.hasPrefix("\(name): \"\(refused)\" (from the environment) is refused; accepted: "))
+            #expect(line.hasSuffix("a whole number from \(least) to \(most)"))
+        }
+    }
+
+    @Test(
+        "refuse what is not a plain number",
+        arguments: [
+            "", " ", "80 ", " 80", "+80", "-80", "80.0", "8e1", "0x50", "8_0", "８０", "eighty", "99999999999999999999", "80;", "auto ",
+        ])
+    func numbers(text: String) {
+        #expect(refusal(["PORT": text]) != nil)
+        #expect(refusal(["WORKER_THREADS": text]) != nil)
+        #expect(refusal(["EMBEDDING_DIMENSION": text]) != nil)
+        #expect(refusal(["DURABILITY": "interval:\(text)"]) != nil)
+    }
+
+    @Test(
+        "refuse words that are not on the list",
+        arguments: [
+            ("DURABILITY", "Always"), ("DURABILITY", "interval"), ("DURABILITY", "interval:0"), ("DURABILITY", "interval:60001"),
+            ("LOG_LEVEL", "verbose"), ("LOG_LEVEL", ""), ("LOG_JSON_FORMAT", "maybe"), ("ACCESS_LOG", "on"), ("EMBEDDING_MODEL", ""),
+            ("EMBEDDING_MODEL", "a b"), ("EMBEDDING_MODEL", "../x"), ("EMBEDDING_MODEL", String(repeating: "m", count: 65)),
+            ("VECTOR_DB_DATA_DIR", ""), ("VECTOR_DB_DATA_DIR", "data"), ("VECTOR_DB_DATA_DIR", "~ada/x"), ("VECTOR_DB_DATA_DIR", "/"),
+            ("VECTOR_DB_DATA_DIR", "/a\nb"), ("QUIRE_MODEL_DIR", "./m"), ("QUIRE_MODEL_DIR", "/" + String(repeating: "m", count: 4096)),
+        ])
+    func words(name: String, text: String) {
+        #expect(refusal([name: text])?.description.hasPrefix("\(name): ") == true)
+    }
+
+    @Test("print durations and choices the way they are written")
+    func printing() throws {
+        let read = try Settings.explain(
+            environment: ["DURABILITY": "interval:5", "EMBEDDING_DIMENSION": "384", "LOG_LEVEL": "Error"], machine: ordinaryUser)
+
+        #expect(read.first { $0.name == "durability" }?.value == "interval:5")
+        #expect(read.first { $0.name == "embedding_dimension" }?.value == "384")
+        #expect(read.first { $0.name == "log_level" }?.value == "error")
+        #expect(try Settings.explain(environment: ["DURABILITY": "os"], machine: ordinaryUser).contains { $0.value == "os" })
+        #expect(try Settings.explain(environment: [:], machine: ordinaryUser).contains { $0.value == "always" })
+    }
+
+    @Test(
+        "listen on this machine only",
+        arguments: [
+            ("localhost", "127.0.0.1"), ("127.0.0.1", "127.0.0.1"), ("127.9.8.7", "127.9.8.7"), ("::1", "[::1]"),
+            ("0:0:0:0:0:0:0:1", "[::1]"),
+        ])
+    func loopback(text: String, printed: String) throws {
+        #expect(try settings(["HOST": text]).host.inURL == printed)
+    }
+
+    @Test(
+        "refuse every address that others could reach, and every name",
+        arguments: [
+            "0.0.0.0", "::", "10.0.0.1", "192.168.1.1", "128.0.0.1", "::ffff:127.0.0.1", "::2", "fe80::1", "[::1]", "127.1", "127.0.0.1:80",
+            "127.0.0.1 ", "LOCALHOST", "example.org", "", "*", "127.0.0.1\0", "unix:/tmp/x",
+        ])
+    func nonLoopback(text: String) {
+        let line = refusal(["HOST": text])?.description
+        #expect(line?.contains("no API keys") == true)
+    }
+
+    @Test("refuse protections that this version does not have, unless they are off")
+    func laterProtections() {
+        for name in ["RATE_LIMIT_ENABLED", "API_KEYS_REQUIRED"] {
+            for off in ["false", "0", "no", "off", "False"] { #expect(refusal([name: off]) == nil) }
+            for on in ["true", "1", "yes", "TRUE", "", "maybe"] {
+                #expect(refusal([name: on]) == .notEnforced(name: name, value: on))
+            }
+        }
+        #expect(refusal(["RATE_LIMIT_ENABLED": "true"])?.description.contains("does not enforce it") == true)
+        #expect(refusal(["COHERE_API_KEY": "k", "RATE_LIMIT_SEARCH": "30/minute", "UNRELATED": "x"]) == nil)
+    }
+
+    @Test("keep the run directory and the data directory apart")
+    func contradiction() {
+        for (run, data) in [("/a/b", "/a/b"), ("/a/b/c", "/a/b"), ("/a/b", "/a/b/c")] {
+            let line = refusal(["RUN_DIRECTORY": run, "VECTOR_DB_DATA_DIR": data])?.description
+            #expect(line?.hasPrefix("RUN_DIRECTORY: \"\(run)\" (from the environment) is refused; accepted: a directory apart") == true)
+        }
+        #expect(refusal(["RUN_DIRECTORY": "/a/bc", "VECTOR_DB_DATA_DIR": "/a/b"]) == nil)
+    }
+
+    @Test("say which default cannot be worked out")
+    func homeless() {
+        let nobody = Machine(userID: 65_534, home: nil, cores: 1)
+
+        #expect(refusal(machine: nobody)?.description.hasPrefix("VECTOR_DB_DATA_DIR: \"auto\" (the default) is refused") == true)
+        #expect(refusal(["VECTOR_DB_DATA_DIR": "~/x"], machine: nobody) != nil)
+        #expect(refusal(["VECTOR_DB_DATA_DIR": "/x", "QUIRE_MODEL_DIR": "/m"], machine: nobody) == nil)
+    }
+
+    @Test("report a refused value on one line of bounded length")
+    func oneLineErrors() {
+        let hostile = "\n\u{1b}[31m\u{202e}\u{2028}" + String(repeating: "x", count: 500)
+        let line = refusal(["LOG_LEVEL": hostile])?.description ?? ""
+
+        #expect(line.contains(String(repeating: "x", count: 72) + "…\""))
+        #expect(!line.contains(String(repeating: "x", count: 73)))
+        #expect(!line.unicodeScalars.contains { $0.properties.generalCategory == .control || $0.value == 0x202e || $0.value == 0x2028 })
+        #expect(SettingsError.exitCode == 78)
+    }
+
+    @Test("know the machine they run on")
+    func machine() {
+        #expect(Machine.current.cores >= 1)
+        #expect(Machine.current.home?.hasPrefix("/") == true)
+        #expect((try? Settings.load(environment: [:])) != nil)
+    }
+}

@@ -1,0 +1,78 @@
+import Glibc
+import Testing
+
+/// The responder's end of the socket, as far as a test of nginx needs one: it tells what arrived and answers with given bytes.
+final class StandInResponder {
+    private let listener: Int32
+
+    /// Listens at `path`, so that nginx's workers can connect.
+    init(path: String) throws {
+        listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let bound = withUnsafeBytes(of: address) { bytes in
+            bind(listener, bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count)) == 0
+        }
+        try #require(bound)
+        // The directory keeps strangers out; its mode has a test of its own.
+        try #require(chmod(path, 0o666) == 0 && listen(listener, 64) == 0)
+    }
+
+    deinit { close(listener) }
+
+    /// Whether nginx has connected for a request that nobody has answered yet.
+    var wasCalled: Bool {
+        let descriptor = accept(listener, nil, nil)
+        if descriptor >= 0 { close(descriptor) }
+        return descriptor >= 0
+    }
+
+    /// Answers one request with `reply` (CGI headers and body) and returns the parameters and the length of the body.
+    func answer(_ reply: String) throws -> (parameters: [String: String], bodyLength: Int) {
+        var waiting = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+        try #require(poll(&waiting, 1, 10_000) == 1)
+        let connection = accept(listener, nil, nil)
+        try #require(connection >= 0)
+        defer { close(connection) }
+        var parameters: [UInt8] = []
+        var bodyLength = 0
+        while true {
+            let header = try receive(8, from: connection)
+            let content = try receive(Int(header[4]) << 8 | Int(header[5]), from: connection)
+            _ = try receive(Int(header[6]), from: connection)
+            if header[1] == 4 { parameters += content }
+            if header[1] == 5 {
+                if content.isEmpty { break }
+                bodyLength += content.count
+            }
+        }
+        let bytes = Array(reply.utf8)
+        var records: [UInt8] = [1, 6, 0, 1, UInt8(bytes.count >> 8), UInt8(bytes.count & 0xff), 0, 0] + bytes
+        records += [1, 6, 0, 1, 0, 0, 0, 0, 1, 3, 0, 1, 0, 8, 0, 0] + [UInt8](repeating: 0, count: 8)
+        try #require(send(connection, records, records.count, Int32(MSG_NOSIGNAL)) == records.count)
+        return (pairs(parameters), bodyLength)
+    }
+
+    private func receive(_ count: Int, from connection: Int32) throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        guard count > 0 else { return bytes }
+        try #require(recv(connection, &bytes, count, Int32(MSG_WAITALL)) == count)
+        return bytes
+    }
+
+    private func pairs(_ bytes: [UInt8]) -> [String: String] {
+        var rest = bytes[...]
+        func length() -> Int {
+            let first = Int(rest.removeFirst())
+            return first < 128 ? first : (0..<3).reduce(first & 0x7f) { sum, _ in sum << 8 | Int(rest.removeFirst()) }
+        }
+        var pairs: [String: String] = [:]
+        while !rest.isEmpty {
+            let (name, value) = (length(), length())
+            pairs[String(decoding: rest.prefix(name), as: UTF8.self)] = String(decoding: rest.dropFirst(name).prefix(value), as: UTF8.self)
+            rest = rest.dropFirst(name + value)
+        }
+        return pairs
+    }
+}
