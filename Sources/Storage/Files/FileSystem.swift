@@ -1,0 +1,105 @@
+import Glibc
+
+/// Everything storage asks of the operating system, so that tests can put a file system in its place that fails, tears writes and
+/// loses what was not synced. No code that persists anything goes around it.
+///
+/// Every method throws `StorageError.ioFailed` with the operation, the path and the errno.
+package protocol FileSystem: Sendable {
+    func open(_ path: String, for access: FileAccess) throws(StorageError) -> any File
+    /// Creates `path`, for its owner alone; one that exists is left as it is.
+    func makeDirectory(_ path: String) throws(StorageError)
+    /// The names in a directory, without `.` and `..`, in no particular order.
+    func list(_ directory: String) throws(StorageError) -> [String]
+    func rename(_ source: String, to destination: String) throws(StorageError)
+    func remove(_ path: String) throws(StorageError)
+    /// Makes the creations, renames and removals in a directory durable.
+    func synchronizeDirectory(_ path: String) throws(StorageError)
+}
+
+/// What a file is opened for.
+package enum FileAccess: Sendable {
+    /// Reading one that exists.
+    case reading
+    /// Reading and writing one that exists.
+    case updating
+    /// Reading and writing one that is empty at first, created or emptied.
+    case creating
+}
+
+/// An open file. Offsets are explicit, so there is no position to share.
+package protocol File: AnyObject, Sendable {
+    var path: String { get }
+    func size() throws(StorageError) -> UInt64
+    /// Reads up to `buffer.count` bytes; fewer only by the end of the file or an interruption.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StorageError) -> Int
+    /// Writes `bytes` or a part of them from the front; returns how many.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError) -> Int
+    func truncate(to size: UInt64) throws(StorageError)
+    /// fdatasync: the bytes and what is needed to read them back.
+    func synchronizeData() throws(StorageError)
+    /// fsync: everything about the file.
+    func synchronize() throws(StorageError)
+    func close() throws(StorageError)
+}
+
+extension File {
+    /// Fills `buffer` from `offset`, taking up interrupted and short reads. A file that ends before is an error: its size was known.
+    package func readFully(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StorageError) {
+        var done = 0
+        while done < buffer.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+            let count = try repeatingInterrupted { () throws(StorageError) in try read(into: rest, at: offset + UInt64(done)) }
+            guard count > 0 else { throw .ioFailed(operation: "read", path: path, errno: EIO) }
+            done += count
+        }
+    }
+
+    /// Writes all of `bytes` at `offset`, taking up interrupted and short writes. When it fails, a part may be written.
+    package func writeFully(_ bytes: ArraySlice<UInt8>, at offset: UInt64) throws(StorageError) {
+        try bytes.span.withUnsafeBytes { (bytes) throws(StorageError) in
+            var done = 0
+            while done < bytes.count {
+                let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+                let count = try repeatingInterrupted { () throws(StorageError) in try write(rest, at: offset + UInt64(done)) }
+                // A write that takes nothing and names no error would be repeated for ever.
+                guard count > 0 else { throw .ioFailed(operation: "write", path: path, errno: EIO) }
+                done += count
+            }
+        }
+    }
+
+    private func repeatingInterrupted(_ call: () throws(StorageError) -> Int) throws(StorageError) -> Int {
+        while true {
+            do {
+                return try call()
+            } catch .ioFailed(_, _, EINTR) {
+                continue
+            }
+        }
+    }
+}
+
+extension FileSystem {
+    /// Creates `directory/name` so that it is there whole or not at all after a crash: written under a temporary name by `fill`,
+    /// synced, renamed, and the directory synced.
+    package func createWhole(
+        _ name: String, in directory: String, fill: (any File) throws(StorageError) -> Void
+    ) throws(StorageError) {
+        let path = "\(directory)/\(name)"
+        let file = try open(path + temporarySuffix, for: .creating)
+        do {
+            try fill(file)
+            try file.synchronize()
+        } catch {
+            // The first failure is the one to tell; the descriptor is given back whatever close says.
+            _ = try? file.close()
+            throw error
+        }
+        try file.close()
+        try rename(path + temporarySuffix, to: path)
+        try synchronizeDirectory(directory)
+    }
+}
+
+/// The end of the name of a file that is not whole yet; such a file belongs to nobody after a restart.
+let temporarySuffix = ".tmp"

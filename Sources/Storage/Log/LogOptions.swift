@@ -1,0 +1,33 @@
+/// What a log may be told beyond its policy. The defaults are for production; tests make things small.
+package struct LogOptions: Sendable {
+    /// How far ahead of the last record a segment is filled with zeros.
+    package struct Allocation: Sendable {
+        /// Bytes of a new segment, and the least that is added.
+        package var first: UInt64
+        /// A segment doubles when it is full, up to this many bytes at a time.
+        package var largestStep: UInt64
+
+        package init(first: UInt64 = 1 << 20, largestStep: UInt64 = 16 << 20) {
+            self.first = first
+            self.largestStep = largestStep
+        }
+    }
+
+    package var allocation: Allocation
+    /// How long nothing is written before a seal proves the last records.
+    package var idleBeforeSeal: Duration
+    /// Payload bytes that may wait for the disk; more are refused. A single record is always taken.
+    package var queueLimit: Int
+    /// The name of the database, should the log be created; an existing log has its own.
+    package var newDatabaseID: DatabaseID
+
+    package init(
+        allocation: Allocation = Allocation(), idleBeforeSeal: Duration = .milliseconds(100), queueLimit: Int = 256 << 20,
+        newDatabaseID: DatabaseID = .random()
+    ) {
+        self.allocation = allocation
+        self.idleBeforeSeal = idleBeforeSeal
+        self.queueLimit = queueLimit
+        self.newDatabaseID = newDatabaseID
+    }
+}

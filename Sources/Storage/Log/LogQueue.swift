@@ -1,0 +1,144 @@
+import Locks
+
+/// What appenders, waiters and the writer thread share. Does no I/O.
+///
+/// `@unchecked Sendable`: `state`, and the batches in it, are touched with `lock` held only.
+final class LogQueue: @unchecked Sendable {
+    enum Health {
+        case running
+        /// Records could not be written for want of space, and were removed; until `resume`.
+        case failing(StorageError)
+        /// For good.
+        case poisoned(StorageError)
+    }
+
+    private struct State {
+        var health = Health.running
+        var isClosing = false
+        /// Takes new records until the writer takes it.
+        var open = LogBatch()
+        var lastAppended: SequenceNumber
+        var lastWritten: SequenceNumber
+        var lastDurable: SequenceNumber
+    }
+
+    private let lock = Lock()
+    /// Signalled when the writer has something to do.
+    private let work = Condition()
+    private var state: State
+    private let byteLimit: Int
+
+    init(lastSequence: SequenceNumber, byteLimit: Int) {
+        state = State(lastAppended: lastSequence, lastWritten: lastSequence, lastDurable: lastSequence)
+        self.byteLimit = byteLimit
+    }
+
+    var lastSequence: SequenceNumber { lock.withLock { state.lastAppended } }
+    var durableSequence: SequenceNumber { lock.withLock { state.lastDurable } }
+
+    // MARK: Appenders
+
+    func append(type: UInt8, version: UInt8, flags: RecordFlags, payload: [UInt8]) throws(StorageError) -> PendingRecord {
+        guard payload.count <= LogRecord.maximumPayloadLength else {
+            throw .recordTooLarge(bytes: payload.count, limit: LogRecord.maximumPayloadLength)
+        }
+        return try lock.withLock { () throws(StorageError) in
+            switch state.health {
+            case .running: break
+            case .failing(let error), .poisoned(let error): throw error
+            }
+            guard !state.isClosing else { throw .closed }
+            let batch = state.open
+            let waiting = batch.payloadBytes + payload.count
+            guard batch.records.isEmpty || waiting <= byteLimit else { throw .queueFull(bytes: waiting, limit: byteLimit) }
+            state.lastAppended = state.lastAppended.next
+            batch.records.append(
+                LogBatch.QueuedRecord(type: type, version: version, flags: flags, sequence: state.lastAppended, payload: payload))
+            batch.payloadBytes = waiting
+            if batch.records.count == 1 { work.signal() }
+            return PendingRecord(sequence: state.lastAppended, batch: batch)
+        }
+    }
+
+    func wait(for record: PendingRecord) throws(StorageError) {
+        try lock.withLock { () throws(StorageError) in
+            while true {
+                switch record.batch.outcome {
+                case .committed: return
+                case .failed(let error): throw error
+                case nil: record.batch.settled.wait(lock)
+                }
+            }
+        }
+    }
+
+    func resume() {
+        lock.withLock {
+            guard case .failing = state.health else { return }
+            state.health = .running
+            state.lastAppended = state.lastWritten
+        }
+    }
+
+    /// Ends appending; what is queued is still written.
+    func beginClosing() {
+        lock.withLock {
+            state.isClosing = true
+            work.signal()
+        }
+    }
+
+    // MARK: The writer
+
+    enum Work {
+        case batch(LogBatch)
+        /// The limit of the wait has passed.
+        case nothing
+        /// All is written and nothing more will come.
+        case close
+    }
+
+    /// The next batch, once there is one. Waits for `limit`, or without limit when nil.
+    func next(atMost limit: Duration?) -> Work {
+        lock.withLock {
+            while true {
+                if !state.open.records.isEmpty {
+                    defer { state.open = LogBatch() }
+                    return .batch(state.open)
+                }
+                if state.isClosing { return .close }
+                guard let limit else {
+                    work.wait(lock)
+                    continue
+                }
+                // A wake-up without work restarts the wait: at worst the writer's next duty comes late by it.
+                if !work.wait(lock, atMost: limit) { return .nothing }
+            }
+        }
+    }
+
+    /// Notes what is in the file and what of it is on disk.
+    func advance(written: SequenceNumber, durable: SequenceNumber) {
+        lock.withLock {
+            state.lastWritten = written
+            state.lastDurable = durable
+        }
+    }
+
+    /// Refuses new records from here on and gives back those that wait; they are the caller's to settle.
+    func stop(_ health: Health) -> LogBatch {
+        lock.withLock {
+            state.health = health
+            if case .poisoned = health { state.lastAppended = state.lastWritten }
+            defer { state.open = LogBatch() }
+            return state.open
+        }
+    }
+
+    func settle(_ batch: LogBatch, _ outcome: LogBatch.Outcome) {
+        lock.withLock {
+            batch.outcome = outcome
+            batch.settled.broadcast()
+        }
+    }
+}

@@ -1,0 +1,170 @@
+/// The one thread that writes the log: takes all records that wait, writes them with one call, syncs, reports, wakes their waiters.
+/// The sync that is running is the time in which the next batch gathers.
+///
+/// `@unchecked Sendable`: used by the thread that opens the log, then by the writer thread, then by the one that joined it.
+final class LogWriter: @unchecked Sendable {
+    /// `committed` runs in order after a batch is safe as the policy says, and before its waiters wake. `failed` runs when a batch
+    /// could not be written, before its waiters wake.
+    struct Observer: Sendable {
+        let committed: @Sendable (SequenceNumber) -> Void
+        let failed: @Sendable (StorageError) -> Void
+    }
+
+    private let queue: LogQueue
+    private let segment: SegmentWriter
+    private let policy: DurabilityPolicy
+    private let idleBeforeSeal: Duration
+
+    private var written: SequenceNumber
+    private var durable: SequenceNumber
+    /// Whether there is nothing to seal: the last record is a seal, or there is no record, or its seal found no space.
+    private var isSealed: Bool
+    private var lastSync = SuspendingClock.now
+    private var lastWrite = SuspendingClock.now
+    /// The records of a batch as bytes; kept between batches, for its memory.
+    private var buffer: [UInt8] = []
+
+    /// More memory than this is given back after a large batch.
+    private static let keptBufferCapacity = 8 << 20
+
+    init(queue: LogQueue, segment: SegmentWriter, policy: DurabilityPolicy, idleBeforeSeal: Duration, position: LogRecovery.Position) {
+        self.queue = queue
+        self.segment = segment
+        self.policy = policy
+        self.idleBeforeSeal = idleBeforeSeal
+        written = position.lastSequence
+        durable = position.lastSequence
+        isSealed = position.sealed || position.lastSequence == .zero
+    }
+
+    /// Works until the log is closed. Throws what poisoned it, after telling everyone.
+    func run(_ observer: Observer) throws(StorageError) {
+        while true {
+            switch queue.next(atMost: timeUntilNextDuty()) {
+            case .batch(let batch):
+                do { try write(batch, observer) } catch { throw poison(error, batch, observer) }
+            case .nothing:
+                do { try performDuty() } catch { throw poison(error, nil, observer) }
+            case .close:
+                do { try finish() } catch { throw poison(error, nil, observer) }
+                return
+            }
+        }
+    }
+
+    func close() throws(StorageError) {
+        try segment.close()
+    }
+
+    // MARK: Batches
+
+    private func write(_ batch: LogBatch, _ observer: Observer) throws(StorageError) {
+        do {
+            try append(batch)
+        } catch .ioFailed(_, let path, let errno) where StorageError.isOutOfSpace(errno) {
+            try segment.cutBack()
+            durable = written
+            queue.advance(written: written, durable: durable)
+            fail(batch, .failing(.insufficientSpace(path: path, errno: errno)), .insufficientSpace(path: path, errno: errno), observer)
+            return
+        }
+        written = batch.records[batch.records.count - 1].sequence
+        isSealed = false
+        lastWrite = .now
+        if isSyncDue { try synchronize() }
+        queue.advance(written: written, durable: durable)
+        observer.committed(written)
+        queue.settle(batch, .committed)
+    }
+
+    private func append(_ batch: LogBatch) throws(StorageError) {
+        buffer.removeAll(keepingCapacity: buffer.capacity <= Self.keptBufferCapacity)
+        buffer.reserveCapacity(batch.payloadBytes + batch.records.count * (RecordHeader.length + 12))
+        var checksums: [UInt32] = []
+        checksums.reserveCapacity(batch.records.count)
+        for record in batch.records {
+            let header = RecordHeader(
+                payloadLength: record.payload.count, type: record.type, version: record.version, flags: record.flags,
+                sequence: record.sequence, syncedSequence: durable)
+            checksums.append(header.encode(payload: record.payload, segmentChecksum: segment.checksum, into: &buffer))
+        }
+        try segment.append(buffer, checksums: checksums)
+    }
+
+    /// Ends a batch, and what was queued behind it, with an error. No lock is held while the observer runs: it may call `resume`.
+    private func fail(_ batch: LogBatch?, _ health: LogQueue.Health, _ error: StorageError, _ observer: Observer) {
+        let waiting = queue.stop(health)
+        observer.failed(error)
+        if let batch { queue.settle(batch, .failed(error)) }
+        queue.settle(waiting, .failed(error))
+    }
+
+    /// Nobody knows what is on disk: a failed sync may have dropped the bytes and say "ok" when asked again. So nobody asks again.
+    private func poison(_ error: StorageError, _ batch: LogBatch?, _ observer: Observer) -> StorageError {
+        guard case .ioFailed(let operation, let path, let errno) = error else { preconditionFailure("files fail with ioFailed") }
+        let poison = StorageError.poisoned(operation: operation, path: path, errno: errno)
+        fail(batch, .poisoned(poison), poison, observer)
+        return poison
+    }
+
+    // MARK: Syncs and seals
+
+    private var isSyncDue: Bool {
+        switch policy {
+        case .always: true
+        case .interval(let milliseconds): lastSync.duration(to: .now) >= .milliseconds(milliseconds)
+        case .os: false
+        }
+    }
+
+    private func synchronize() throws(StorageError) {
+        try segment.synchronize()
+        durable = written
+        lastSync = .now
+    }
+
+    /// How long until a sync or a seal has to be made if no batch comes; nil when there is none to make.
+    private func timeUntilNextDuty() -> Duration? {
+        switch policy {
+        case .interval(let milliseconds) where durable < written:
+            .milliseconds(milliseconds) - lastSync.duration(to: .now)
+        case .always where !isSealed, .interval where !isSealed:
+            idleBeforeSeal - lastWrite.duration(to: .now)
+        default:
+            nil
+        }
+    }
+
+    private func performDuty() throws(StorageError) {
+        guard let remaining = timeUntilNextDuty(), remaining <= .zero else { return }
+        if durable < written {
+            try synchronize()
+            queue.advance(written: written, durable: durable)
+        } else {
+            try seal()
+        }
+    }
+
+    /// Proves to a later recovery that all records so far were on disk: they are, before this is written.
+    private func seal() throws(StorageError) {
+        precondition(durable == written, "a seal speaks of synced records only")
+        var record: [UInt8] = []
+        let checksum = RecordHeader.seal(written).encode(payload: [], segmentChecksum: segment.checksum, into: &record)
+        isSealed = true
+        do {
+            try segment.append(record, checksums: [checksum])
+        } catch .ioFailed(_, _, let errno) where StorageError.isOutOfSpace(errno) {
+            // Nobody waits for a seal: the log is as good as one killed before it, and the next batch gets its own.
+            return try segment.cutBack()
+        }
+        try segment.synchronize()
+    }
+
+    private func finish() throws(StorageError) {
+        if durable < written {
+            try synchronize()
+            queue.advance(written: written, durable: durable)
+        }
+        if !isSealed { try seal() }
+    }
+}

@@ -1,0 +1,102 @@
+import Glibc
+
+/// The 32 bytes before a payload. Little endian; a record starts at a multiple of 8 bytes.
+///
+/// | offset | field | |
+/// |---|---|---|
+/// | 0 | magic u32 | `QREC` |
+/// | 4 | payload length u32 | L, at most 64 MiB |
+/// | 8 | type u8 | 0 is a seal |
+/// | 9 | version u8 | of the payload's layout |
+/// | 10 | flags u16 | bit 0: skippable |
+/// | 12 | sequence u64 | |
+/// | 20 | synced sequence u64 | the highest one known to be on disk when this record was written |
+/// | 28 | header checksum u32 | of bytes 0..<28 |
+/// | 32 | payload | L bytes |
+/// | 32 + L | padding | zeros: (4 - L) mod 8 bytes |
+/// | end - 4 | checksum u32 | of all before it, header checksum included |
+///
+/// Both checksums are CRC-32C continued from the checksum in the header of the segment. A record therefore checks only in its own
+/// segment: one that a user's payload carries, or that was left by another database, is never taken for a record of this log.
+struct RecordHeader: Equatable {
+    static let magic: UInt32 = 0x4345_5251
+    static let length = 32
+    static let sealType: UInt8 = 0
+
+    var payloadLength: Int
+    var type: UInt8
+    var version: UInt8
+    var flags: RecordFlags
+    var sequence: SequenceNumber
+    var syncedSequence: SequenceNumber
+
+    /// Bytes of the whole record: header, payload, padding and checksum.
+    var recordLength: Int { Self.length + (payloadLength + 4 + 7) & ~7 }
+
+    static func seal(_ sequence: SequenceNumber) -> RecordHeader {
+        RecordHeader(payloadLength: 0, type: sealType, version: 1, flags: [], sequence: sequence, syncedSequence: sequence)
+    }
+
+    /// Appends the record to `output`. `segmentChecksum` is the checksum of the segment it goes to. Returns the record's checksum.
+    @discardableResult
+    func encode(payload: [UInt8], segmentChecksum: UInt32, into output: inout [UInt8]) -> UInt32 {
+        precondition(payload.count == payloadLength, "a header describes its payload")
+        let start = output.count
+        output.appendLittleEndian(Self.magic)
+        output.appendLittleEndian(UInt32(payloadLength))
+        output.append(type)
+        output.append(version)
+        output.appendLittleEndian(flags.rawValue)
+        output.appendLittleEndian(sequence.rawValue)
+        output.appendLittleEndian(syncedSequence.rawValue)
+        output.appendLittleEndian(Self.checksum(of: output, from: start, segmentChecksum))
+        output.append(contentsOf: payload)
+        output.append(contentsOf: repeatElement(0, count: recordLength - Self.length - payloadLength - 4))
+        let checksum = Self.checksum(of: output, from: start, segmentChecksum)
+        output.appendLittleEndian(checksum)
+        return checksum
+    }
+
+    /// The header in the first 32 of `bytes`, or nil when they are not one: wrong magic or checksum, or a length no record has.
+    static func decode(_ bytes: UnsafeRawBufferPointer, segmentChecksum: UInt32) -> RecordHeader? {
+        guard bytes.count >= length, bytes.littleEndian(UInt32.self, at: 0) == magic,
+            crc32c(segmentChecksum, UnsafeRawBufferPointer(rebasing: bytes[..<28])) == bytes.littleEndian(UInt32.self, at: 28)
+        else { return nil }
+        let payloadLength = Int(bytes.littleEndian(UInt32.self, at: 4))
+        guard payloadLength <= LogRecord.maximumPayloadLength else { return nil }
+        return RecordHeader(
+            payloadLength: payloadLength, type: bytes[8], version: bytes[9],
+            flags: RecordFlags(rawValue: bytes.littleEndian(UInt16.self, at: 10)),
+            sequence: SequenceNumber(rawValue: bytes.littleEndian(UInt64.self, at: 12)),
+            syncedSequence: SequenceNumber(rawValue: bytes.littleEndian(UInt64.self, at: 20)))
+    }
+
+    /// The checksum at the end of a whole record, or nil when it does not fit its bytes.
+    static func validChecksum(_ record: UnsafeRawBufferPointer, segmentChecksum: UInt32) -> UInt32? {
+        let end = record.count - 4
+        let stored = record.littleEndian(UInt32.self, at: end)
+        return crc32c(segmentChecksum, UnsafeRawBufferPointer(rebasing: record[..<end])) == stored ? stored : nil
+    }
+
+    private static func checksum(of bytes: [UInt8], from start: Int, _ segmentChecksum: UInt32) -> UInt32 {
+        bytes.withUnsafeBytes { crc32c(segmentChecksum, UnsafeRawBufferPointer(rebasing: $0[start...])) }
+    }
+}
+
+extension [UInt8] {
+    mutating func appendLittleEndian(_ value: some FixedWidthInteger) {
+        Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    func littleEndian<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type, at offset: Int) -> Value {
+        Value(littleEndian: loadUnaligned(fromByteOffset: offset, as: type))
+    }
+
+    /// Whether all bytes are zero. At the speed of memcmp: each byte equals the one before it, and the first is zero.
+    var isZero: Bool {
+        guard let start = baseAddress, let first else { return true }
+        return first == 0 && memcmp(start, start + 1, count - 1) == 0
+    }
+}

@@ -1,0 +1,18 @@
+/// What opening a log found and did.
+package struct RecoveryReport: Sendable, Equatable {
+    /// Segment files read; 0 when the log was created.
+    package var segments = 0
+    package var recordsReplayed = 0
+    /// The last record there is.
+    package var lastSequence = SequenceNumber.zero
+    /// Whether the log ended with a seal, so that every record in it was proved to have been on disk.
+    package var sealed = false
+    /// Bytes of a torn tail that were cut off.
+    package var truncatedBytes: UInt64 = 0
+    /// Where they were copied to: a name in the directory. The next torn tail of the same segment replaces it.
+    package var tornFile: String?
+    /// Files left over from a creation that a crash cut short, removed.
+    package var removedFiles: [String] = []
+    /// Files named like parts of a log that are none, left alone.
+    package var ignoredFiles: [String] = []
+}

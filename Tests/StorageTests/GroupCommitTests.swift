@@ -1,0 +1,170 @@
+import Glibc
+import Testing
+
+@testable import Storage
+
+@Suite("Group commit")
+struct GroupCommitTests {
+    @Test("64 writers: each is answered only after its record is on disk and was observed, and replay gives the same order")
+    func manyWriters() throws {
+        let fileSystem = SimulatedFileSystem()
+        let observed = Shared<[SequenceNumber]>([])
+        let early = Shared(0)
+        let log = try openLog(fileSystem).log
+        try log.start(
+            committed: { [weak log] through in
+                if fileSystem.hasUnsyncedBytes(firstSegment) || log?.durableSequence != through { early.update { $0 += 1 } }
+                observed.update { $0.append(through) }
+            }, failed: { _ in })
+        let appended = Shared<[UInt64: [UInt8]]>([:])
+        let failures = Shared(0)
+
+        try runOnThreads(64) { writer in
+            for round in 0..<8 {
+                do {
+                    let bytes = payload(writer * 8 + round)
+                    let record = try log.append(type: 1, payload: bytes)
+                    try log.waitUntilCommitted(record)
+                    if log.durableSequence < record.sequence { early.update { $0 += 1 } }
+                    if observed.current.last! < record.sequence { early.update { $0 += 1 } }
+                    appended.update { $0[record.sequence.rawValue] = bytes }
+                } catch {
+                    failures.update { $0 += 1 }
+                }
+            }
+        }
+        try log.close()
+
+        #expect(failures.current == 0)
+        #expect(early.current == 0)
+        #expect(observed.current == observed.current.sorted())
+        #expect(observed.current.last?.rawValue == 512)
+        let records = try openLog(fileSystem).records
+        #expect(records.count == 512)
+        #expect(records.allSatisfy { appended.current[$0.sequence.rawValue] == $0.payload })
+    }
+
+    @Test("whoever appends during a sync shares the next write and the next sync")
+    func sharing() throws {
+        let gate = Shared(false)
+        let syncing = Shared(0)
+        let fileSystem = SimulatedFileSystem { call in
+            if call.operation == .synchronizeData {
+                syncing.update { $0 += 1 }
+                // The first sync is that of opening; the second, of record 1, is held up.
+                if call.numberOfOperation == 2 { gate.wait { $0 } }
+            }
+            return nil
+        }
+        let log = try startLog(fileSystem)
+        let first = try log.append(type: 1, payload: [0])
+        syncing.wait { $0 == 2 }
+        let writes = fileSystem.count(.write)
+
+        let others = try (1...40).map { try log.append(type: 1, payload: [UInt8($0)]) }
+        #expect(log.durableSequence == .zero)
+        #expect(log.lastSequence.rawValue == 41)
+        gate.update { $0 = true }
+        try log.waitUntilCommitted(first)
+        for record in others { try log.waitUntilCommitted(record) }
+
+        #expect(fileSystem.count(.write) == writes + 1)
+        #expect(fileSystem.count(.synchronizeData) == 3)
+        #expect(log.durableSequence.rawValue == 41)
+        try log.close()
+    }
+
+    @Test("an idle log is sealed, once")
+    func idleSeal() throws {
+        let fileSystem = SimulatedFileSystem()
+        let log = try startLog(fileSystem, options: smallOptions(idleBeforeSeal: .milliseconds(1)))
+        try log.waitUntilCommitted(try log.append(type: 1, payload: [1]))
+
+        // One sync at opening, one for the record, one for the seal.
+        fileSystem.wait(for: .synchronizeData, count: 3)
+        try log.close()
+
+        #expect(fileSystem.count(.synchronizeData) == 3)
+        #expect(recordOffsets(fileSystem.files[firstSegment]!).count == 3)
+        #expect(try openLog(fileSystem).log.recovery.sealed)
+    }
+
+    @Test("a log found unsealed is sealed when idle")
+    func sealsAfterRecovery() throws {
+        let fileSystem = SimulatedFileSystem([firstSegment: segment(.first(of: testID), [(header(1, synced: 0, count: 0), [])]).bytes])
+        let log = try startLog(fileSystem, options: smallOptions(idleBeforeSeal: .zero))
+        #expect(!log.recovery.sealed)
+
+        fileSystem.wait(for: .synchronizeData, count: 2)
+        try log.close()
+
+        #expect(try openLog(fileSystem).log.recovery.sealed)
+    }
+
+    @Test("policy interval answers before the sync and syncs within the interval")
+    func interval() throws {
+        let fileSystem = SimulatedFileSystem()
+        let slow = try startLog(fileSystem, policy: .interval(milliseconds: 60_000))
+        try slow.waitUntilCommitted(try slow.append(type: 1, payload: [1]))
+        #expect(slow.durableSequence == .zero)
+        #expect(fileSystem.count(.synchronizeData) == 1)
+        try slow.close()
+        #expect(slow.durableSequence.rawValue == 1)
+
+        let quick = try startLog(
+            fileSystem, policy: .interval(milliseconds: 1), options: smallOptions(idleBeforeSeal: .milliseconds(1)))
+        let syncs = fileSystem.count(.synchronizeData)
+        try quick.waitUntilCommitted(try quick.append(type: 1, payload: [2]))
+        // Without any further append: one sync for the record, and one for the seal, which is written only once that is done.
+        fileSystem.wait(for: .synchronizeData, count: syncs + 2)
+        #expect(quick.durableSequence.rawValue == 2)
+        // Appended after an interval without syncs, a record need not wait for one.
+        try quick.waitUntilCommitted(try quick.append(type: 1, payload: [3]))
+        try quick.close()
+        #expect(try openLog(fileSystem).records.map(\.payload) == [[1], [2], [3]])
+    }
+
+    @Test("policy os syncs when it is closed, and not before")
+    func os() throws {
+        let fileSystem = SimulatedFileSystem()
+        let log = try startLog(fileSystem, policy: .os, options: smallOptions(idleBeforeSeal: .zero))
+        for number in 1...20 { try log.waitUntilCommitted(try log.append(type: 1, payload: payload(number))) }
+        #expect(fileSystem.count(.synchronizeData) == 1)
+        #expect(log.durableSequence == .zero)
+
+        try log.close()
+
+        #expect(log.durableSequence.rawValue == 20)
+        #expect(try openLog(fileSystem).log.recovery.sealed)
+    }
+
+    @Test("closing writes what is queued, twice is as once, and then nothing is taken")
+    func closing() throws {
+        let fileSystem = SimulatedFileSystem()
+        let log = try startLog(fileSystem)
+        let records = try (1...30).map { try log.append(type: 1, payload: payload($0)) }
+
+        try log.close()
+        try log.close()
+
+        for record in records { try log.waitUntilCommitted(record) }
+        #expect(throws: StorageError.closed) { try log.append(type: 1, payload: []) }
+        #expect(try openLog(fileSystem).records.count == 30)
+    }
+
+    @Test("too large a record, and more than may wait, are refused without using up a number")
+    func limits() throws {
+        let log = try openLog(SimulatedFileSystem(), options: smallOptions(queueLimit: 100)).log
+        let tooLarge = [UInt8](repeating: 0, count: LogRecord.maximumPayloadLength + 1)
+        #expect(throws: StorageError.recordTooLarge(bytes: tooLarge.count, limit: LogRecord.maximumPayloadLength)) {
+            try log.append(type: 1, payload: tooLarge)
+        }
+
+        let first = try log.append(type: 1, payload: [UInt8](repeating: 1, count: 150))
+        #expect(throws: StorageError.queueFull(bytes: 151, limit: 100)) { try log.append(type: 1, payload: [1]) }
+
+        #expect(first.sequence.rawValue == 1)
+        #expect(log.lastSequence.rawValue == 1)
+        try log.close()
+    }
+}

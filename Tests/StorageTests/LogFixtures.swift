@@ -1,0 +1,128 @@
+import Glibc
+import Locks
+@testable import Storage
+
+let directory = "data"
+let firstSegment = "data/wal-0000000000000001.log"
+let testID = DatabaseID(high: 0x0123_4567_89ab_4def, low: 0x8123_4567_89ab_cdef)
+
+/// A small log: 4 KiB at first, seals only when it is closed.
+func smallOptions(idleBeforeSeal: Duration = .seconds(3600), queueLimit: Int = 1 << 20, first: UInt64 = 4096) -> LogOptions {
+    LogOptions(
+        allocation: LogOptions.Allocation(first: first, largestStep: first * 4), idleBeforeSeal: idleBeforeSeal, queueLimit: queueLimit,
+        newDatabaseID: testID)
+}
+
+/// Opens a log and returns it with the payloads it replayed. It is not started.
+func openLog(
+    _ fileSystem: SimulatedFileSystem, policy: DurabilityPolicy = .always, options: LogOptions = smallOptions()
+) throws -> (log: WriteAheadLog, records: [LogRecord]) {
+    var records: [LogRecord] = []
+    let log = try WriteAheadLog.open(directory: directory, fileSystem: fileSystem, policy: policy, options: options) {
+        records.append($0)
+    }
+    return (log, records)
+}
+
+/// Opens a log and starts it with observers that do nothing.
+func startLog(
+    _ fileSystem: SimulatedFileSystem, policy: DurabilityPolicy = .always, options: LogOptions = smallOptions(),
+    committed: @escaping @Sendable (SequenceNumber) -> Void = { _ in }, failed: @escaping @Sendable (StorageError) -> Void = { _ in }
+) throws -> WriteAheadLog {
+    let log = try openLog(fileSystem, policy: policy, options: options).log
+    try log.start(committed: committed, failed: failed)
+    return log
+}
+
+/// The payload of the record with this number: its length and content follow from the number.
+func payload(_ number: Int) -> [UInt8] {
+    var generator = SplitMix(seed: UInt64(number))
+    return (0..<(number * 37 % 301)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+}
+
+/// The files of a log with records 1 to `count`, each synced and acknowledged on its own, closed with a seal.
+func filesOfLog(records count: Int) throws -> [String: [UInt8]] {
+    let fileSystem = SimulatedFileSystem()
+    let log = try startLog(fileSystem)
+    for number in 1...count {
+        try log.waitUntilCommitted(try log.append(type: 7, payload: payload(number)))
+    }
+    try log.close()
+    return fileSystem.files
+}
+
+/// Where each record of a segment starts, seals included, and where the last ends.
+func recordOffsets(_ segment: [UInt8]) -> [Int] {
+    segment.withUnsafeBytes { bytes in
+        var offsets = [SegmentHeader.length]
+        let checksum = bytes.littleEndian(UInt32.self, at: 60)
+        while let header = RecordHeader.decode(UnsafeRawBufferPointer(rebasing: bytes[offsets.last!...]), segmentChecksum: checksum) {
+            offsets.append(offsets.last! + header.recordLength)
+        }
+        return offsets
+    }
+}
+
+/// The bytes of a segment with the given records.
+func segment(_ header: SegmentHeader, _ records: [(RecordHeader, [UInt8])]) -> (bytes: [UInt8], chain: UInt32) {
+    var (bytes, checksum) = header.encoded()
+    var chain = checksum
+    for (header, payload) in records {
+        let recordChecksum = header.encode(payload: payload, segmentChecksum: checksum, into: &bytes)
+        chain = withUnsafeBytes(of: recordChecksum.littleEndian) { crc32c(chain, $0) }
+    }
+    return (bytes, chain)
+}
+
+func header(_ sequence: UInt64, synced: UInt64, count: Int, type: UInt8 = 7) -> RecordHeader {
+    RecordHeader(
+        payloadLength: count, type: type, version: 1, flags: [], sequence: SequenceNumber(rawValue: sequence),
+        syncedSequence: SequenceNumber(rawValue: synced))
+}
+
+/// SplitMix64 (Steele, Lea and Flood, 2014): the same numbers for a seed on every machine.
+struct SplitMix: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+        return z ^ z >> 31
+    }
+}
+
+/// A value that several threads use.
+///
+/// `@unchecked Sendable`: guarded by its lock.
+final class Shared<Value>: @unchecked Sendable {
+    private let lock = Lock()
+    private let changed = Condition()
+    private var value: Value
+
+    init(_ value: Value) { self.value = value }
+
+    var current: Value { lock.withLock { value } }
+
+    func update<Result>(_ body: (inout Value) -> Result) -> Result {
+        lock.withLock {
+            defer { changed.broadcast() }
+            return body(&value)
+        }
+    }
+
+    func wait(until condition: (Value) -> Bool) {
+        lock.withLock {
+            while !condition(value) { changed.wait(lock) }
+        }
+    }
+}
+
+/// Runs `body` on `count` threads at once and waits for all.
+func runOnThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) throws {
+    let threads = try (0..<count).map { index in try DedicatedThread(name: "test") { body(index) } }
+    for thread in threads { thread.join() }
+}

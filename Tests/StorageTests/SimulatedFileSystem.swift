@@ -1,0 +1,265 @@
+import Glibc
+import Locks
+
+@testable import Storage
+
+/// Files in memory that fail on request and forget what was not synced when the power goes.
+///
+/// Power loss works on sectors of 512 bytes: of what was written since the last sync, any subset of sectors may be there. Names
+/// come and go in order, as in a journalled file system: of the changes since the last sync of the directory, the first few hold.
+///
+/// `@unchecked Sendable`: everything that changes is guarded by `lock`.
+final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
+    enum Operation: Hashable, Sendable {
+        case open, size, read, write, truncate, synchronizeData, synchronize, close
+        case makeDirectory, list, rename, remove, synchronizeDirectory
+    }
+
+    struct Call: Sendable {
+        let operation: Operation
+        let path: String
+        /// 1 for the first call of any operation.
+        let number: Int
+        /// 1 for the first call of this operation.
+        let numberOfOperation: Int
+        /// Whether it writes nothing but zeros.
+        let writesZeros: Bool
+    }
+
+    enum Fault: Sendable {
+        case fail(Int32)
+        /// Transfers at most this many bytes and succeeds.
+        case short(Int)
+        /// Writes this many bytes and fails all the same.
+        case partial(Int, Int32)
+    }
+
+    final class Node {
+        var durable: [UInt8]
+        var current: [UInt8]
+        var pending: [Change] = []
+
+        init(_ bytes: [UInt8]) {
+            durable = bytes
+            current = bytes
+        }
+    }
+
+    enum Change {
+        case write(offset: Int, bytes: [UInt8])
+        case truncate(Int)
+
+        func apply(to bytes: inout [UInt8]) {
+            switch self {
+            case .write(let offset, let new):
+                let end = offset + new.count
+                if bytes.count < end { bytes.append(contentsOf: repeatElement(0, count: end - bytes.count)) }
+                bytes.replaceSubrange(offset..<end, with: new)
+            case .truncate(let size):
+                if size < bytes.count {
+                    bytes.removeLast(bytes.count - size)
+                } else {
+                    bytes.append(contentsOf: repeatElement(0, count: size - bytes.count))
+                }
+            }
+        }
+
+        /// The change in parts that reach the disk independently.
+        var sectors: [Change] {
+            guard case .write(let offset, let bytes) = self else { return [self] }
+            var parts: [Change] = []
+            var start = 0
+            while start < bytes.count {
+                let end = min(bytes.count, ((offset + start) / 512 + 1) * 512 - offset)
+                parts.append(.write(offset: offset + start, bytes: Array(bytes[start..<end])))
+                start = end
+            }
+            return parts
+        }
+    }
+
+    private let lock = Lock()
+    private let called = Condition()
+    private var names: [String: Node]
+    /// The names as they were at the last sync of the directory, then after each change.
+    private var history: [[String: Node]]
+    private var counts: [Operation: Int] = [:]
+    private var calls = 0
+    /// Asked before each call, without the lock: it may block.
+    private let fault: @Sendable (Call) -> Fault?
+
+    init(_ files: [String: [UInt8]] = [:], fault: @escaping @Sendable (Call) -> Fault? = { _ in nil }) {
+        names = files.mapValues(Node.init)
+        history = [names]
+        self.fault = fault
+    }
+
+    // MARK: For tests
+
+    var files: [String: [UInt8]] { lock.withLock { names.mapValues(\.current) } }
+
+    func count(_ operation: Operation) -> Int { lock.withLock { counts[operation] ?? 0 } }
+
+    var callCount: Int { lock.withLock { calls } }
+
+    func hasUnsyncedBytes(_ path: String) -> Bool { lock.withLock { names[path]?.pending.isEmpty == false } }
+
+    /// Returns once `operation` was asked for `count` times.
+    func wait(for operation: Operation, count: Int) {
+        lock.withLock {
+            while (counts[operation] ?? 0) < count { called.wait(lock) }
+        }
+    }
+
+    /// The files as they are found after the power went, one of the many ways `generator` may choose.
+    func filesAfterPowerLoss(_ generator: inout some RandomNumberGenerator) -> [String: [UInt8]] {
+        lock.withLock {
+            let survival = [0, 0.1, 0.5, 0.9, 1].randomElement(using: &generator)!
+            let survivors = history.randomElement(using: &generator)!
+            var files: [String: [UInt8]] = [:]
+            // Sorted, so that a seed means the same in every run.
+            for (path, node) in survivors.sorted(by: { $0.key < $1.key }) {
+                var bytes = node.durable
+                for change in node.pending.flatMap(\.sectors) where Double.random(in: 0..<1, using: &generator) < survival {
+                    change.apply(to: &bytes)
+                }
+                files[path] = bytes
+            }
+            return files
+        }
+    }
+
+    // MARK: FileSystem
+
+    func open(_ path: String, for access: FileAccess) throws(StorageError) -> any File {
+        try perform(.open, path) { () throws(StorageError) in
+            if access == .creating {
+                if let node = names[path] {
+                    SimulatedFile.change(node, .truncate(0))
+                } else {
+                    names[path] = Node([])
+                    history.append(names)
+                }
+            }
+            guard let node = names[path] else { throw .ioFailed(operation: "open", path: path, errno: ENOENT) }
+            return SimulatedFile(path: path, node: node, system: self)
+        }
+    }
+
+    func makeDirectory(_ path: String) throws(StorageError) {
+        try perform(.makeDirectory, path) {}
+    }
+
+    func list(_ directory: String) throws(StorageError) -> [String] {
+        try perform(.list, directory) {
+            names.keys.filter { $0.hasPrefix(directory + "/") }.map { String($0.dropFirst(directory.count + 1)) }
+        }
+    }
+
+    func rename(_ source: String, to destination: String) throws(StorageError) {
+        try perform(.rename, source) { () throws(StorageError) in
+            guard let node = names.removeValue(forKey: source) else {
+                throw .ioFailed(operation: "rename", path: source, errno: ENOENT)
+            }
+            names[destination] = node
+            history.append(names)
+        }
+    }
+
+    func remove(_ path: String) throws(StorageError) {
+        try perform(.remove, path) { () throws(StorageError) in
+            guard names.removeValue(forKey: path) != nil else { throw .ioFailed(operation: "remove", path: path, errno: ENOENT) }
+            history.append(names)
+        }
+    }
+
+    func synchronizeDirectory(_ path: String) throws(StorageError) {
+        try perform(.synchronizeDirectory, path) { history = [names] }
+    }
+
+    /// Counts the call, fails it if it is to fail, else runs it. The limit of a transfer bounds its bytes.
+    fileprivate func perform<Result>(
+        _ operation: Operation, _ path: String, _ body: () throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        try performTransfer(operation, path) { (_) throws(StorageError) in try body() }
+    }
+
+    fileprivate func performTransfer<Result>(
+        _ operation: Operation, _ path: String, writesZeros: Bool = false, partially: (Int) -> Void = { _ in },
+        _ body: (_ limit: Int) throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        let call = lock.withLock {
+            calls += 1
+            counts[operation, default: 0] += 1
+            called.broadcast()
+            return Call(operation: operation, path: path, number: calls, numberOfOperation: counts[operation]!, writesZeros: writesZeros)
+        }
+        let fault = fault(call)
+        return try lock.withLock { () throws(StorageError) in
+            switch fault {
+            case nil: return try body(.max)
+            case .short(let count): return try body(count)
+            case .fail(let errno): throw .ioFailed(operation: "\(operation)", path: path, errno: errno)
+            case .partial(let count, let errno):
+                partially(count)
+                throw .ioFailed(operation: "\(operation)", path: path, errno: errno)
+            }
+        }
+    }
+}
+
+/// `@unchecked Sendable`: the node is touched inside `perform` only, which holds the file system's lock.
+private final class SimulatedFile: File, @unchecked Sendable {
+    let path: String
+    private let node: SimulatedFileSystem.Node
+    private let system: SimulatedFileSystem
+
+    init(path: String, node: SimulatedFileSystem.Node, system: SimulatedFileSystem) {
+        self.path = path
+        self.node = node
+        self.system = system
+    }
+
+    static func change(_ node: SimulatedFileSystem.Node, _ change: SimulatedFileSystem.Change) {
+        change.apply(to: &node.current)
+        node.pending.append(change)
+    }
+
+    func size() throws(StorageError) -> UInt64 {
+        try system.perform(.size, path) { UInt64(node.current.count) }
+    }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StorageError) -> Int {
+        try system.performTransfer(.read, path) { limit in
+            let start = min(Int(offset), node.current.count)
+            let count = min(buffer.count, node.current.count - start, limit)
+            buffer.copyBytes(from: node.current[start..<(start + count)])
+            return count
+        }
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError) -> Int {
+        func write(_ limit: Int) -> Int {
+            let count = min(bytes.count, limit)
+            if count > 0 { Self.change(node, .write(offset: Int(offset), bytes: Array(bytes[..<count]))) }
+            return count
+        }
+        return try system.performTransfer(.write, path, writesZeros: bytes.isZero, partially: { _ = write($0) }) { limit in write(limit) }
+    }
+
+    func truncate(to size: UInt64) throws(StorageError) {
+        try system.perform(.truncate, path) { Self.change(node, .truncate(Int(size))) }
+    }
+
+    func synchronizeData() throws(StorageError) { try synchronize(.synchronizeData) }
+    func synchronize() throws(StorageError) { try synchronize(.synchronize) }
+
+    private func synchronize(_ operation: SimulatedFileSystem.Operation) throws(StorageError) {
+        try system.perform(operation, path) {
+            for change in node.pending { change.apply(to: &node.durable) }
+            node.pending = []
+        }
+    }
+
+    func close() throws(StorageError) { try system.perform(.close, path) {} }
+}
