@@ -31,8 +31,9 @@ static inline void quire_four_rows(const quire_block *block, size_t first, const
 
 // Four rows at once are four streams, which the processor's own prefetchers follow badly: at 384 dimensions a row from
 // memory took 120 ns. So each step asks for the next lines of ONE stream, the block from end to end, early enough for
-// the loads that follow: 62 to 74 ns, where reading the memory and nothing else takes 60 (AMD EPYC, Zen 4).
-enum { QUIRE_PREFETCH_BYTES = 8192 };
+// the loads that follow: 60 to 80 ns, where reading the memory and nothing else took 60 (AMD EPYC, Zen 4, on a busy
+// day). Twice this distance no longer fits the first-level cache and costs 5 ns a row that is cached.
+enum { QUIRE_PREFETCH_BYTES = 12288 };
 
 // `position` counts floats from `start`. Computed as a number: the address may lie beyond the block, where a prefetch is
 // harmless but a pointer would not be.

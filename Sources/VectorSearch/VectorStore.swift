@@ -5,7 +5,7 @@ import Glibc
 /// Equal means equal bits (so 0.0 and −0.0 differ). Rows count their references; a row whose last one is released is
 /// reused, and until then its vector stays readable, so that an index may look at it while it removes the row.
 ///
-/// Not thread safe: the owner admits either readers together or one writer. Memory is what the vectors need, 16 bytes a
+/// Not thread safe: the owner admits either readers together or one writer. Memory is what the vectors need, 12 bytes a
 /// row for norms, counts and hashes, and up to 11 more for the table that finds duplicates; it never shrinks.
 package final class VectorStore {
     package let dimension: Int

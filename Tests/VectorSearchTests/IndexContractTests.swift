@@ -182,6 +182,22 @@ struct IndexContractTests {
         }
     }
 
+    @Test("serves searches that run together", arguments: IndexKind.allCases, Metric.allCases)
+    func servesTogether(kind: IndexKind, metric: Metric) async {
+        // Sound because nothing changes while the tasks run, which is the condition the protocol states.
+        nonisolated(unsafe) let index = makeIndex(kind, metric, Self.vectors).index
+        let expected = Self.vectors.map { index.search($0, count: 10) }
+
+        let answers = await withTaskGroup { group in
+            for _ in 0..<4 {
+                group.addTask { Self.vectors.map { index.search($0, count: 10) } }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+
+        #expect(answers == Array(repeating: expected, count: 4))
+    }
+
     @Test("agrees with a model through random changes", arguments: IndexKind.allCases, Metric.allCases)
     func followsChanges(kind: IndexKind, metric: Metric) {
         let seed: UInt64 = 15
