@@ -14,7 +14,8 @@ struct DamageTests {
         #expect(offsets.count == Self.count + 2)
         let payloads = (1...Self.count + 1).map(payload)
 
-        for size in SegmentHeader.length...bytes.count {
+        // Behind the seal there are only zeros: one cut is as good as another.
+        for size in Array(SegmentHeader.length...(offsets.last! + 40)) + [bytes.count - 1, bytes.count] {
             let fileSystem = SimulatedFileSystem([firstSegment: Array(bytes[..<size])])
             let whole = min(Self.count, offsets.lastIndex { $0 <= size }!)
 

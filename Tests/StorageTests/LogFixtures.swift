@@ -37,7 +37,11 @@ func startLog(
 /// The payload of the record with this number: its length and content follow from the number.
 func payload(_ number: Int) -> [UInt8] {
     var generator = SplitMix(seed: UInt64(number))
-    return (0..<(number * 37 % 301)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+    var bytes: [UInt8] = []
+    while bytes.count < number * 37 % 301 {
+        withUnsafeBytes(of: generator.next().littleEndian) { bytes.append(contentsOf: $0) }
+    }
+    return Array(bytes.prefix(number * 37 % 301))
 }
 
 /// The files of a log with records 1 to `count`, each synced and acknowledged on its own, closed with a seal.

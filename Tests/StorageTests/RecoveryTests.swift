@@ -64,9 +64,9 @@ struct RecoveryTests {
     @Test("records larger than the reading window, and a log larger than one allocation, are read back")
     func largeRecords() throws {
         let fileSystem = SimulatedFileSystem()
-        let options = LogOptions(allocation: LogOptions.Allocation(first: 1 << 20, largestStep: 2 << 20), newDatabaseID: testID)
+        let options = LogOptions(allocation: LogOptions.Allocation(first: 1 << 20, largestStep: 1 << 20), newDatabaseID: testID)
         let log = try openLog(fileSystem, options: options).log
-        let large = [UInt8](repeating: 0xab, count: 3 << 20)
+        let large = [UInt8](repeating: 0xab, count: (1 << 20) + 5)
         _ = try log.append(type: 1, payload: large)
         _ = try log.append(type: 1, payload: payload(3))
         try log.close()

@@ -52,15 +52,18 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         func apply(to bytes: inout [UInt8]) {
             switch self {
             case .write(let offset, let new):
-                let end = offset + new.count
-                if bytes.count < end { bytes.append(contentsOf: repeatElement(0, count: end - bytes.count)) }
-                bytes.replaceSubrange(offset..<end, with: new)
+                resize(&bytes, to: max(bytes.count, offset + new.count))
+                bytes.withUnsafeMutableBytes { UnsafeMutableRawBufferPointer(rebasing: $0[offset...]).copyBytes(from: new) }
             case .truncate(let size):
-                if size < bytes.count {
-                    bytes.removeLast(bytes.count - size)
-                } else {
-                    bytes.append(contentsOf: repeatElement(0, count: size - bytes.count))
-                }
+                resize(&bytes, to: size)
+            }
+        }
+
+        private func resize(_ bytes: inout [UInt8], to size: Int) {
+            if size < bytes.count {
+                bytes.removeLast(bytes.count - size)
+            } else if size > bytes.count {
+                bytes += [UInt8](repeating: 0, count: size - bytes.count)
             }
         }
 
@@ -233,7 +236,7 @@ private final class SimulatedFile: File, @unchecked Sendable {
         try system.performTransfer(.read, path) { limit in
             let start = min(Int(offset), node.current.count)
             let count = min(buffer.count, node.current.count - start, limit)
-            buffer.copyBytes(from: node.current[start..<(start + count)])
+            node.current.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<(start + count)])) }
             return count
         }
     }

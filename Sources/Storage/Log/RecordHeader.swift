@@ -51,7 +51,7 @@ struct RecordHeader: Equatable {
         output.appendLittleEndian(syncedSequence.rawValue)
         output.appendLittleEndian(Self.checksum(of: output, from: start, segmentChecksum))
         output.append(contentsOf: payload)
-        output.append(contentsOf: repeatElement(0, count: recordLength - Self.length - payloadLength - 4))
+        for _ in 0..<(recordLength - Self.length - payloadLength - 4) { output.append(0) }
         let checksum = Self.checksum(of: output, from: start, segmentChecksum)
         output.appendLittleEndian(checksum)
         return checksum
