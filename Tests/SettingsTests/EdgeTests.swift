@@ -189,10 +189,10 @@ struct EdgeTests {
         let post = "POST /v1/libraries HTTP/1.1\r\nHost: quire\r\nConnection: close\r\n"
         let chunk = "10000\r\n" + String(repeating: "x", count: 0x10000) + "\r\n"
 
-        try nginx.exchange(post + "Content-Length: 200001\r\n\r\n", ending: true).expectError(413, "PayloadTooLargeError", "declared")
-        try nginx.exchange(post + "Content-Length: 200001\r\nExpect: 100-continue\r\n\r\n", ending: true)
+        try nginx.exchange(post + "Content-Length: 200001\r\n\r\n", refusing: true).expectError(413, "PayloadTooLargeError", "declared")
+        try nginx.exchange(post + "Content-Length: 200001\r\nExpect: 100-continue\r\n\r\n", refusing: true)
             .expectError(413, "PayloadTooLargeError", "expected")
-        try nginx.exchange(post + "Transfer-Encoding: chunked\r\n\r\n" + chunk + chunk + chunk + chunk + "0\r\n\r\n", ending: true)
+        try nginx.exchange(post + "Transfer-Encoding: chunked\r\n\r\n" + chunk + chunk + chunk + chunk + "0\r\n\r\n", refusing: true)
             .expectError(413, "PayloadTooLargeError", "chunked")
         #expect(!responder.wasCalled)
         #expect(try FileManager.default.contentsOfDirectory(atPath: nginx.runDirectory.path + "/body-temp").isEmpty)

@@ -34,12 +34,13 @@ final class RunningNginx: Sendable {
 
     /// Sends bytes as they are and returns everything until nginx closes; empty when it closes without a word.
     ///
-    /// - Parameter ending: say that nothing more will come: nginx otherwise waits seconds for the rest of a body that it refused.
-    func exchange(_ request: String, ending: Bool = false) throws -> Reply {
-        try Self.exchange(Array(request.utf8), port: settings.port, ending: ending)
+    /// - Parameter refusing: the request has a body that nginx will not read: say that nothing more comes, and do not wait for
+    ///   the close, which nginx puts off for seconds.
+    func exchange(_ request: String, refusing: Bool = false) throws -> Reply {
+        try Self.exchange(Array(request.utf8), port: settings.port, refusing: refusing)
     }
 
-    static func exchange(_ request: [UInt8], port: Int, ending: Bool = false) throws -> Reply {
+    static func exchange(_ request: [UInt8], port: Int, refusing: Bool = false) throws -> Reply {
         let descriptor = try #require(connectLocally(port: port))
         defer { close(descriptor) }
         var rest = request[...]
@@ -49,8 +50,8 @@ final class RunningNginx: Sendable {
             guard sent > 0 else { break }
             rest = rest.dropFirst(sent)
         }
-        if ending { shutdown(descriptor, Int32(SHUT_WR)) }
-        return Reply(receiveAll(descriptor))
+        if refusing { shutdown(descriptor, Int32(SHUT_WR)) }
+        return Reply(receiveAll(descriptor) { refusing && Reply($0).isComplete })
     }
 
     /// `exchange` on a thread of its own, for a test that plays the responder meanwhile.
@@ -127,6 +128,8 @@ struct Reply {
         }
     }
 
+    var isComplete: Bool { headers("content-length").first.flatMap { Int($0) } == body.utf8.count }
+
     struct ErrorBody: Decodable {
         let error: String
         let detail: String
@@ -190,14 +193,16 @@ private func localAddress(port: Int) -> sockaddr_in {
     return address
 }
 
-func receiveAll(_ descriptor: Int32) -> [UInt8] {
+/// Everything up to the end of the stream, or until `isEnough` says so.
+func receiveAll(_ descriptor: Int32, isEnough: ([UInt8]) -> Bool) -> [UInt8] {
     var received: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65_536)
-    while true {
+    while !isEnough(received) {
         let count = recv(descriptor, &chunk, chunk.count, 0)
-        guard count > 0 else { return received }
+        guard count > 0 else { break }
         received += chunk.prefix(count)
     }
+    return received
 }
 
 /// Starts a program without waiting for it, its output thrown away.
