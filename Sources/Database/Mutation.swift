@@ -187,6 +187,8 @@ extension BinaryReader {
             let chunkID: ChunkID = try readID()
             let text = try readString()
             let page = try readInt64()
+            // A chunk holds it in 32 bits.
+            guard page <= Int32.max else { throw .malformedPayload(offset: 0, reason: "page \(page)") }
             chunks.append(
                 ChunkRecord(
                     id: chunkID, text: text, pageNumber: page < 0 ? nil : Int(page), embedding: try readFloats(count: Int(try readUInt32()))

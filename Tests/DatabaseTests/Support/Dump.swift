@@ -1,0 +1,76 @@
+import Storage
+import VectorSearch
+
+@testable import Database
+
+/// All there is to see in a database, to be compared: two databases with equal dumps answer every read alike.
+struct Dump: Equatable {
+    var lastSequence: SequenceNumber
+    var libraries: [DumpedLibrary]
+}
+
+struct DumpedLibrary: Equatable {
+    var record: LibraryRecord
+    var updatedAt: Timestamp
+    var createdSequence: SequenceNumber
+    var sequence: SequenceNumber
+    var documents: [DumpedDocument]
+    var uniqueVectors: Int
+    var totalReferences: Int
+    var indexedRows: Int
+    /// The order of all chunks by distance from one query.
+    var found: [ChunkID]
+}
+
+struct DumpedDocument: Equatable {
+    var id: DocumentID
+    var libraryID: LibraryID
+    var metadata: DocumentMetadata
+    var chunks: [DumpedChunk]
+    var createdAt: Timestamp
+    var updatedAt: Timestamp
+    var createdSequence: SequenceNumber
+    var sequence: SequenceNumber
+}
+
+struct DumpedChunk: Equatable {
+    var id: ChunkID
+    var text: String
+    var pageNumber: Int?
+    /// Bits, because equal floats may differ in them.
+    var embedding: [UInt32]
+}
+
+extension Database {
+    /// Reads everything the way clients do: pages of libraries, pages of documents, each document with its vectors, a search for all.
+    func dump() throws(DatabaseError) -> Dump {
+        var libraries: [DumpedLibrary] = []
+        for library in listLibraries(limit: 3) {
+            var documents: [DumpedDocument] = []
+            for listed in try listDocuments(of: library.record.id, limit: 3) {
+                documents.append(DumpedDocument(try document(listed.id, withEmbeddings: true)))
+            }
+            let statistics = try statistics(of: library.record.id)
+            libraries.append(
+                DumpedLibrary(
+                    record: library.record, updatedAt: library.updatedAt, createdSequence: library.createdSequence,
+                    sequence: library.sequence, documents: documents, uniqueVectors: statistics.vectors.uniqueVectors,
+                    totalReferences: statistics.vectors.totalReferences, indexedRows: statistics.index.rows,
+                    found: try find(
+                        [1] + [Float](repeating: 0, count: library.record.dimension - 1), in: library.record.id, count: 10_000)))
+        }
+        return Dump(lastSequence: lastSequence, libraries: libraries)
+    }
+}
+
+extension DumpedDocument {
+    init(_ view: DocumentView) {
+        let document = view.document
+        self.init(
+            id: document.id, libraryID: document.libraryID, metadata: document.metadata,
+            chunks: zip(document.chunks, view.embeddings!).map { chunk, embedding in
+                DumpedChunk(id: chunk.id, text: chunk.text, pageNumber: chunk.pageNumber, embedding: embedding.map(\.bitPattern))
+            }, createdAt: document.createdAt, updatedAt: document.updatedAt, createdSequence: document.createdSequence,
+            sequence: document.sequence)
+    }
+}

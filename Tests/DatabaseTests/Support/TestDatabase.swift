@@ -1,0 +1,99 @@
+import Storage
+import VectorSearch
+
+@testable import Database
+
+/// A database in a directory of its own, to be closed and opened again as often as a test likes. Closed at the end of its life.
+// Sound as Sendable: `current` changes in `close` and `open` only, which tests call while no other thread uses it.
+final class TestDatabase: @unchecked Sendable {
+    let directory = TemporaryDirectory()
+    let fileSystem: ControlledFileSystem
+    let storageFailures = Shared<[StorageError]>([])
+    private var current: Database?
+
+    /// Keep no reference to it across `close`: it holds the lock on the directory for life.
+    var database: Database { current! }
+
+    init(syncs: ControlledFileSystem.Syncs = .none) throws {
+        fileSystem = ControlledFileSystem(syncs: syncs)
+        try open()
+    }
+
+    deinit {
+        fileSystem.releaseSyncs()
+        // A test that poisoned it knows how that ended.
+        _ = try? current?.close()
+    }
+
+    func open() throws {
+        current = try Database(directory: directory.path, fileSystem: fileSystem) { [storageFailures] error in
+            storageFailures.update { $0.append(error) }
+        }
+    }
+
+    func close() throws {
+        defer { current = nil }
+        try database.close()
+    }
+
+    /// Closes the database and reads it back from its log.
+    func reopen() throws {
+        try close()
+        try open()
+    }
+
+    /// Starts a change that is durable and applied only after `releaseSyncs`; returns when it has its place in the log.
+    func pending<Success: Sendable>(_ change: @escaping @Sendable (Database) throws -> Success) -> Background<Success> {
+        let before = database.lastSequence
+        let thread = Background { [self] in try change(database) }
+        while database.lastSequence == before { yieldThread() }
+        return thread
+    }
+}
+
+extension Database {
+    /// A library of four dimensions.
+    func makeLibrary(_ name: String = "library", metric: Metric = .l2) throws(DatabaseError) -> LibraryID {
+        try createLibrary(
+            name: name, description: nil, metric: metric, dimension: 4, model: LibraryRecord.externalModel, indexKind: .bruteForce
+        ).record.id
+    }
+
+    @discardableResult
+    func put(
+        _ id: Int, in library: LibraryID, _ chunks: [ChunkRecord], title: String = "title", onConflict: ConflictPolicy = .error,
+        limit: Int = 0
+    ) throws(DatabaseError) -> Document {
+        try putDocument(
+            id: .number(id), in: library, metadata: DocumentMetadata(title: title), chunks: chunks, onConflict: onConflict,
+            documentLimit: limit)
+    }
+
+    /// The numbers of the chunks found, nearest first.
+    func find(_ query: [Float], in library: LibraryID, count: Int = 100, threshold: Float? = nil) throws(DatabaseError) -> [ChunkID] {
+        try search(in: library, query: query, count: count, threshold: threshold).hits.map(\.chunk.id)
+    }
+
+    /// The numbers of a library's documents, all pages of `limit`.
+    func listDocuments(of library: LibraryID, limit: Int = 2) throws(DatabaseError) -> [Document] {
+        var documents: [Document] = []
+        var cursor: SequenceNumber?
+        repeat {
+            let page = try self.documents(in: library, after: cursor, limit: limit)
+            documents += page.elements
+            cursor = page.next
+        } while cursor != nil
+        return documents
+    }
+
+    func listLibraries(limit: Int = 2) -> [LibraryView] {
+        var libraries: [LibraryView] = []
+        var cursor: SequenceNumber?
+        repeat {
+            let page = self.libraries(after: cursor, limit: limit)
+            libraries += page.elements
+            cursor = page.next
+        } while cursor != nil
+        return libraries
+    }
+}
