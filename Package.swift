@@ -54,10 +54,40 @@ let package = Package(
         .executableTarget(
             name: "Server",
             dependencies: [
-                "API", "FastCGI", "Database", "Storage", "Embedding", "Settings", "Supervisor", "HTTP", logging, argumentParser,
+                "API", "FastCGI", "Database", "Storage", "Embedding", "JSON", "Settings", "Supervisor", "Locks", "CPlatform", logging,
+                argumentParser,
             ]),
         .executableTarget(name: "CLI", dependencies: ["Settings", argumentParser]),
-        .executableTarget(name: "Benchmarks", dependencies: ["VectorSearch", argumentParser], path: "Benchmarks"),
+        .executableTarget(name: "Benchmarks", dependencies: ["VectorSearch", argumentParser], path: "Benchmarks", exclude: ["wordnet-check"]),
+
+        // Tests mirror the targets; the end-to-end tests run the built programs behind a real nginx.
+        .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .testTarget(name: "LocksTests", dependencies: ["Locks"]),
+        .testTarget(name: "VectorSearchTests", dependencies: ["VectorSearch", "CVectorKernels"]),
+        .testTarget(name: "StorageTests", dependencies: ["Storage", "Locks", "CPlatform"]),
+        .testTarget(name: "DatabaseTests", dependencies: ["Database", "Storage", "VectorSearch", "Locks"]),
+        .testTarget(name: "EmbeddingTests", dependencies: ["Embedding", "CEmbeddingKernels"], exclude: ["Fixtures"]),
+        .testTarget(name: "JSONTests", dependencies: ["JSON"]),
+        .testTarget(name: "HTTPTests", dependencies: ["HTTP", httpTypes]),
+        .testTarget(
+            name: "APITests", dependencies: ["API", "Database", "Storage", "VectorSearch", "Embedding", "JSON", "HTTP", "Settings", httpTypes]),
+        .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "CFastCGI", "CPlatform", "HTTP", httpTypes]),
+        .testTarget(name: "SupervisorTests", dependencies: ["Supervisor", "CPlatform", logging]),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
+        .testTarget(name: "CLITests", dependencies: ["CLI", "Settings"]),
+        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "Server", "CLI", "Locks"]),
     ],
     cxxLanguageStandard: .cxx17
 )
+
+// Scripts/test sets it: a warning is an error there, and not for somebody with a newer compiler.
+let isStrict = Context.environment["QUIRE_STRICT"] == "1"
+
+for target in package.targets where target.type != .system && !target.name.hasPrefix("C") || target.name == "CLI" {
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ]
+    if isStrict { target.swiftSettings?.append(.treatAllWarnings(as: .error)) }
+}

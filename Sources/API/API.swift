@@ -26,24 +26,17 @@ package struct API: Sendable {
     }
 
     package func respond(to request: Request) -> Response {
-        var response: Response
         do {
-            response = try handle(request)
+            return complete(try handle(request), for: request)
         } catch {
-            let error = APIError(error)
-            if error.type == .internalError {
+            let failure = APIError(error)
+            if failure.type == .internalError {
                 logger.error(
                     "a request failed unexpectedly",
-                    metadata: ["request_id": "\(request.id)", "route": "\(request.method) \(request.path)"])
+                    metadata: ["request_id": "\(request.id)", "route": "\(request.method) \(request.path)", "error": "\(error)"])
             }
-            response = error.response(requestID: request.id)
+            return complete(failure.response(requestID: request.id), for: request)
         }
-        response.headers[.requestID] = request.id
-        if response.status != .noContent && response.status != .notModified {
-            response.headers[.contentLength] = String(response.body.count)
-        }
-        if request.method == .head { response.body = [] }
-        return response
     }
 
     private func handle(_ request: Request) throws -> Response {

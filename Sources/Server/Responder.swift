@@ -1,0 +1,174 @@
+import API
+import CPlatform
+import Database
+import Embedding
+import FastCGI
+import Glibc
+import Locks
+import Logging
+import Settings
+import Storage
+import Supervisor
+
+/// The one process that owns the data: answers from its first second, loads, serves, and ends cleanly.
+struct Responder {
+    /// How long requests may take to finish once the responder is told to stop; under the supervisor's five seconds.
+    private static let drainLimit = Duration.milliseconds(4500)
+    /// The same after the storage failed: nothing more can be acknowledged.
+    private static let failureDrainLimit = Duration.milliseconds(700)
+
+    private enum Event: Sendable {
+        case loaded(Database, ModelCatalogue)
+        case refused(ExitCode, String)
+        case storageFailed(StorageError)
+        case terminate
+    }
+
+    let settings: Settings
+    private let logger = Logger(label: "quire.responder")
+    private let events = Mailbox<Event>()
+
+    init(settings: Settings) {
+        self.settings = settings
+    }
+
+    func run() -> Never {
+        SupervisedProcess.exitWithParent()
+        // Freed memory is kept per heap; two heaps are enough for threads that mostly wait or compute.
+        quire_limit_arenas(2)
+        watchSignals()
+        let service = Service(settings: settings)
+        let server = serve(API(service))
+        load()
+
+        var database: Database?
+        while true {
+            switch events.next() {
+            case .loaded(let loaded, let catalogue):
+                database = loaded
+                service.start(loaded, catalogue)
+                logger.info("ready", metadata: ["replayed": "\(loaded.recovery.recordsReplayed)", "last_sequence": "\(loaded.lastSequence)"])
+                if let torn = loaded.recovery.tornFile {
+                    logger.warning(
+                        "the log ended in a torn write, which was never acknowledged; it was cut off and kept aside",
+                        metadata: ["wal_truncated_bytes": "\(loaded.recovery.truncatedBytes)", "kept_in": "\(torn)"])
+                }
+            case .refused(let code, let reason):
+                _ = server.stop(drainingFor: Self.failureDrainLimit)
+                code.exit(reason)
+            case .storageFailed(let error):
+                service.fail(error)
+                _ = server.stop(drainingFor: Self.failureDrainLimit)
+                ExitCode.storageFailed.exit("\(error)")
+            case .terminate:
+                finish(server, database)
+            }
+        }
+    }
+
+    // MARK: Start
+
+    private func serve(_ api: API) -> FastCGIServer {
+        let configuration = FastCGIConfiguration(workerThreads: settings.workerThreads, maxBodyBytes: settings.maxBodyBytes)
+        do {
+            let server = try FastCGIServer(configuration: configuration) { rejection, request in
+                api.refuse(request, Refusal(rejection))
+            } handler: { request in
+                api.respond(to: request)
+            }
+            try server.start()
+            SupervisedProcess.reportServing()
+            return server
+        } catch {
+            ExitCode.configuration.exit("cannot serve on descriptor \(configuration.listeningDescriptor): \(error)")
+        }
+    }
+
+    /// Loads on a thread of its own, so that a signal is heard while it works.
+    private func load() {
+        let settings = settings
+        let events = events
+        startThread("quire-load") {
+            let catalogue = ModelCatalogue(modelDirectory: settings.modelDirectory)
+            if let problem = contradiction(of: settings, with: catalogue) {
+                events.post(.refused(.configuration, problem))
+                return
+            }
+            do {
+                let database = try Database(
+                    directory: settings.dataDirectory, durability: DurabilityPolicy(settings.durability),
+                    storageFailed: { events.post(.storageFailed($0)) })
+                events.post(.loaded(database, catalogue))
+            } catch {
+                events.post(.refused(ExitCode(openingFailedWith: error), "\(error)"))
+            }
+        }
+    }
+
+    /// The signals that end the process are blocked in every thread and taken by this one.
+    private func watchSignals() {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&signals, signal) }
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        let (events, waited) = (events, signals)
+        startThread("quire-signals") {
+            var waited = waited
+            var signal: Int32 = 0
+            while sigwait(&waited, &signal) == 0 { events.post(.terminate) }
+        }
+    }
+
+    // MARK: End
+
+    private func finish(_ server: FastCGIServer, _ database: Database?) -> Never {
+        if !server.stop(drainingFor: Self.drainLimit) { logger.warning("stopped with requests still running") }
+        do {
+            try database?.close()
+        } catch {
+            ExitCode.storageFailed.exit("\(error)")
+        }
+        ExitCode.success.exit()
+    }
+}
+
+/// What the settings say of embedding that the catalogue does not; one line for the operator.
+private func contradiction(of settings: Settings, with catalogue: ModelCatalogue) -> String? {
+    guard let model = catalogue.model(named: settings.embeddingModel) else {
+        let known = catalogue.models.map(\.name).joined(separator: ", ")
+        return "EMBEDDING_MODEL: \"\(settings.embeddingModel)\" is refused; accepted: \(known)"
+    }
+    if let dimension = settings.embeddingDimension, dimension != model.dimension {
+        return "EMBEDDING_DIMENSION: \"\(dimension)\" is refused; accepted: \(model.dimension), the dimension of \(model.name), or unset"
+    }
+    return nil
+}
+
+extension Refusal {
+    init(_ rejection: RequestRejection) {
+        switch rejection {
+        case .bodyTooLarge(let limit): self = .bodyTooLarge(limit: limit)
+        case .bodyIncomplete(let expected, let received): self = .bodyIncomplete(expected: expected, received: received)
+        case .badRequest(let reason): self = .malformed(reason)
+        }
+    }
+}
+
+extension DurabilityPolicy {
+    init(_ durability: Durability) {
+        switch durability {
+        case .always: self = .always
+        case .interval(let milliseconds): self = .interval(milliseconds: milliseconds)
+        case .os: self = .os
+        }
+    }
+}
+
+/// A thread for the life of the process.
+private func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {
+    do {
+        try Thread(name, body).detach()
+    } catch {
+        ExitCode.configuration.exit("cannot start a thread (errno \(error.errno))")
+    }
+}

@@ -1,0 +1,102 @@
+import FoundationEssentials
+import Glibc
+import TestSupport
+import Testing
+
+@Suite("The main job, through nginx")
+struct JourneyTests {
+    @Test("text goes in, survives kill -9, and is found by meaning", .enabled(if: hasModel, "the MiniLM weights are not here"))
+    func textIsFoundByMeaning() throws {
+        let quire = try QuireInstance()
+        let library = try quire.createLibrary(#"{"name":"animals","description":"texts"}"#)
+        let texts = ["A cat sleeps on the warm roof.", "The parliament passed a new tax law.", "Heavy rain flooded the valley."]
+        let body = try JSONEncoder().encode(["title": ["x"], "texts": texts].mapValues { $0 })
+        let document = try quire.post(
+            "/v1/libraries/\(library)/documents", String(decoding: body, as: UTF8.self).replacing(#"["x"]"#, with: #""News""#))
+        #expect(document.status == 201)
+
+        try quire.killResponder()
+
+        let questions = ["kitten dozing": 0, "politicians and money": 1, "bad weather": 2]
+        for (question, expected) in questions {
+            let reply = try quire.post("/v1/libraries/\(library)/search", #"{"query":"\#(question)","k":1}"#)
+            #expect(reply.status == 200)
+            let results = try reply.decoded(as: SearchReply.self).results
+            #expect(results.map(\.chunk.text) == [texts[expected]])
+            #expect(results.first?.document_title == "News")
+        }
+    }
+
+    @Test("vectors come back bit for bit, after a kill too")
+    func vectorsSurvive() throws {
+        let quire = try QuireInstance()
+        let library = try quire.createLibrary()
+        let vector: [Float] = [0.1, -3.25e-7, 12345.678]
+        let reply = try quire.post(
+            "/v1/libraries/\(library)/documents/with-embeddings?include_embeddings=true",
+            #"{"title":"t","chunks":[{"text":"a","embedding":\#(vector)}]}"#)
+        #expect(reply.status == 201)
+        let sent = try reply.decoded(as: DocumentReply.self)
+        #expect(sent.chunks.first?.embedding == vector)
+
+        try quire.killResponder()
+
+        let back = try quire.get("/v1/documents/\(sent.id)?include_embeddings=true")
+        #expect(try back.decoded(as: DocumentReply.self) == sent)
+        #expect(try quire.search(library, vector).results.map(\.chunk.id) == sent.chunks.map(\.id))
+    }
+
+    @Test("a deleted document is gone at once and stays gone")
+    func deletedStaysDeleted() throws {
+        let quire = try QuireInstance()
+        let library = try quire.createLibrary()
+        let document = try quire.post(
+            "/v1/libraries/\(library)/documents/with-embeddings", #"{"title":"t","chunks":[{"text":"a","embedding":[1,0,0]}]}"#
+        ).decoded(as: DocumentReply.self)
+
+        #expect(try quire.delete("/v1/documents/\(document.id)").status == 204)
+
+        #expect(try quire.search(library, [1, 0, 0]).results.isEmpty)
+        try quire.killResponder()
+        #expect(try quire.get("/v1/documents/\(document.id)").status == 404)
+        #expect(try quire.search(library, [1, 0, 0]).results.isEmpty)
+    }
+
+    @Test("without weights everything but text embedding works, and says so")
+    func withoutWeights() throws {
+        let quire = try QuireInstance(["QUIRE_MODEL_DIR": "/nonexistent/quire-model"])
+        let library = try quire.createLibrary(#"{"name":"minilm"}"#)
+
+        let reply = try quire.post("/v1/libraries/\(library)/documents", #"{"title":"t","texts":["hello"]}"#)
+
+        #expect(reply.status == 503)
+        let error = try reply.decoded(as: ErrorReply.self)
+        #expect(error.error_type == "EmbeddingServiceError")
+        #expect(error.detail.contains("Scripts/bootstrap-model"))
+        let vector = Array(repeating: Float(0.5), count: 384)
+        #expect(
+            try quire.post(
+                "/v1/libraries/\(library)/documents/with-embeddings", #"{"title":"t","chunks":[{"text":"a","embedding":\#(vector)}]}"#
+            ).status == 201)
+        #expect(try quire.search(library, vector).total_results == 1)
+        #expect(try quire.get("/ready").status == 200)
+    }
+}
+
+/// Whether text can be embedded here; Scripts/test fetches the weights before it runs the tests.
+let hasModel: Bool = {
+    let environment = ProcessInfo.processInfo.environment
+    let cache = environment["XDG_CACHE_HOME"] ?? (environment["HOME"] ?? "") + "/.cache"
+    let directory = environment["QUIRE_MODEL_DIR"] ?? cache + "/quire/models/all-minilm-l6-v2"
+    return FileManager.default.fileExists(atPath: directory + "/model.safetensors")
+}()
+
+extension QuireInstance {
+    /// kill -9; returns when the next responder is ready.
+    func killResponder() throws {
+        guard let victim = responder else { throw Failed(what: "no responder runs") }
+        kill(victim, SIGKILL)
+        while responder == victim { sched_yield() }
+        try waitUntilReady()
+    }
+}

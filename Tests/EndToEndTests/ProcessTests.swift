@@ -1,0 +1,108 @@
+import FoundationEssentials
+import Glibc
+import TestSupport
+import Testing
+
+private let noModel = ["QUIRE_MODEL_DIR": "/nonexistent/quire-model"]
+
+@Suite("Processes, sockets and exit codes")
+struct ProcessTests {
+    @Test("a second server on one data directory ends with 75 and names the first; the first is not disturbed")
+    func locked() throws {
+        let first = try QuireInstance(noModel)
+
+        let second = try QuireInstance(noModel.merging(["VECTOR_DB_DATA_DIR": first.dataDirectory]) { $1 }, awaitingReady: false)
+
+        #expect(second.waitForServer() == 75)
+        #expect(try second.get("/health").status == 503)
+        #expect(try first.get("/ready").status == 200)
+    }
+
+    @Test("two instances run side by side")
+    func sideBySide() throws {
+        let first = try QuireInstance(noModel)
+        let second = try QuireInstance(noModel)
+
+        let library = try first.createLibrary()
+
+        #expect(try first.get("/v1/libraries/\(library)").status == 200)
+        #expect(try second.get("/v1/libraries/\(library)").status == 404)
+    }
+
+    @Test("settings that cannot be are refused with 78 before anything listens", arguments: [["EMBEDDING_MODEL": "no-such-model"], ["EMBEDDING_DIMENSION": "385"]])
+    func badSettings(settings: [String: String]) throws {
+        let quire = try QuireInstance(noModel.merging(settings) { $1 }, awaitingReady: false)
+
+        #expect(quire.waitForServer() == 78)
+        #expect(try quire.get("/health").status == 503)
+    }
+
+    @Test("a data directory that cannot be written ends the server with 78")
+    func readOnlyDirectory() throws {
+        let directory = try TemporaryDirectory()
+        // Root may write anywhere, but not below a file.
+        let file = directory / "file"
+        try Data().write(to: URL(filePath: file))
+
+        let quire = try QuireInstance(noModel.merging(["VECTOR_DB_DATA_DIR": file + "/data"]) { $1 }, awaitingReady: false)
+
+        #expect(quire.waitForServer() == 78)
+    }
+
+    @Test("SIGTERM ends everything within five seconds with exit 0, and the log is sealed")
+    func terminates() throws {
+        let quire = try QuireInstance(noModel)
+        _ = try quire.createLibrary()
+
+        let start = ContinuousClock.now
+        #expect(quire.stopServer() == 0)
+        #expect(ContinuousClock.now - start < .seconds(5))
+
+        try quire.startServer()
+        try quire.waitUntilReady()
+    }
+
+    @Test("the socket is nginx's alone")
+    func socketRights() throws {
+        let quire = try QuireInstance(noModel)
+
+        var status = stat()
+        #expect(lstat(quire.runDirectory + "/responder.sock", &status) == 0)
+        #expect(status.st_mode & 0o777 == 0o660)
+        #expect(status.st_mode & S_IFMT == S_IFSOCK)
+        #expect(stat(quire.runDirectory, &status) == 0)
+        #expect(status.st_mode & 0o007 == 0)
+    }
+
+    @Test("a graceful replacement of the responder loses no request")
+    func gracefulReplacement() throws {
+        let quire = try QuireInstance(noModel)
+        let library = try quire.createLibrary()
+        let first = try #require(quire.responder)
+
+        kill(first, SIGTERM)
+        var answered = 0
+        while quire.responder == first || answered < 20 {
+            #expect(try quire.get("/v1/libraries/\(library)").status != 502)
+            answered += 1
+        }
+
+        try quire.waitUntilReady()
+        #expect(quire.responder != first)
+    }
+
+    @Test("logs can be JSON, one object a line")
+    func jsonLogs() throws {
+        struct Line: Decodable {
+            let level: String
+            let message: String
+        }
+        let quire = try QuireInstance(noModel.merging(["LOG_JSON_FORMAT": "true", "LOG_LEVEL": "info"]) { $1 })
+        try quire.killResponder()
+        #expect(quire.stopServer() == 0)
+
+        let lines = quire.log.split(separator: "\n")
+        #expect(!lines.isEmpty)
+        for line in lines { _ = try JSONDecoder().decode(Line.self, from: Data(line.utf8)) }
+    }
+}

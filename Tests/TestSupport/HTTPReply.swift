@@ -1,0 +1,92 @@
+package import FoundationEssentials
+import Glibc
+
+/// An HTTP reply as it came over the wire.
+package struct HTTPReply: Sendable {
+    package let status: Int
+    /// Names in lower case, in order.
+    package let headers: [(name: String, value: String)]
+    package let body: [UInt8]
+
+    /// - Returns: `nil` for bytes that are no reply, as when a server closes without a word.
+    package init?(_ bytes: [UInt8]) {
+        guard let end = bytes.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
+        let lines = String(decoding: bytes[..<end.lowerBound], as: UTF8.self).split(separator: "\r\n")
+        guard let first = lines.first?.split(separator: " "), first.count >= 2, let status = Int(first[1]) else { return nil }
+        self.status = status
+        headers = lines.dropFirst().map { line in
+            let colon = line.firstIndex(of: ":") ?? line.endIndex
+            return (line[..<colon].lowercased(), String(line[colon...].dropFirst().drop { $0 == " " }))
+        }
+        body = Array(bytes[end.upperBound...])
+    }
+
+    package subscript(_ name: String) -> String? { headers.first { $0.name == name }?.value }
+
+    package var text: String { String(decoding: body, as: UTF8.self) }
+
+    package func decoded<Value: Decodable>(as type: Value.Type = Value.self) throws -> Value {
+        try JSONDecoder().decode(type, from: Data(body))
+    }
+}
+
+/// Sends bytes to a local port and returns everything that comes back until the other side closes.
+///
+/// - Parameter ending: say that nothing more will come; a server otherwise waits for the rest of a body that it refused.
+/// - Returns: `nil` if nothing listens.
+package func exchange(_ request: [UInt8], port: Int, ending: Bool = false) -> [UInt8]? {
+    guard let descriptor = connectLocally(port: port) else { return nil }
+    defer { close(descriptor) }
+    var rest = request[...]
+    while !rest.isEmpty {
+        let sent = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        // A server may answer and close before it has read everything: what it said still counts.
+        guard sent > 0 else { break }
+        rest = rest.dropFirst(sent)
+    }
+    if ending { shutdown(descriptor, Int32(SHUT_WR)) }
+    var received: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 65_536)
+    while case let count = recv(descriptor, &chunk, chunk.count, 0), count > 0 {
+        received += chunk.prefix(count)
+    }
+    return received
+}
+
+/// A port that nothing listens on at this moment.
+package func freePort() -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    defer { close(descriptor) }
+    var address = localAddress(port: 0)
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let bound = withUnsafeMutableBytes(of: &address) { bytes in
+        let pointer = bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self)
+        return bind(descriptor, pointer, size) == 0 && getsockname(descriptor, pointer, &size) == 0
+    }
+    precondition(bound, "there is a free port")
+    return Int(UInt16(bigEndian: address.sin_port))
+}
+
+package func connectLocally(port: Int) -> Int32? {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    var patience = timeval(tv_sec: 30, tv_usec: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    let address = localAddress(port: port)
+    let failed = withUnsafeBytes(of: address) { bytes in
+        connect(descriptor, bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count)) != 0
+    }
+    if failed {
+        close(descriptor)
+        return nil
+    }
+    return descriptor
+}
+
+private func localAddress(port: Int) -> sockaddr_in {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = UInt16(port).bigEndian
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    return address
+}

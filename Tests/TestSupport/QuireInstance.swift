@@ -1,0 +1,116 @@
+import FoundationEssentials
+import Glibc
+
+/// A whole Quire of its own, as a user has it: nginx, the supervisor and the responder, on a free port, in a temporary directory.
+// Sound as Sendable: `supervisor` and `nginx` change only in `start` and `stop`, which one thread of a test calls.
+package final class QuireInstance: @unchecked Sendable {
+    package let directory: TemporaryDirectory
+    package let port: Int
+    package let environment: [String: String]
+    private var supervisor: ChildProcess?
+    private var nginx: ChildProcess?
+
+    package var dataDirectory: String { directory / "data" }
+    package var runDirectory: String { directory / "run" }
+
+    package struct Failed: Error {
+        let what: String
+    }
+
+    /// Starts everything and waits until it is ready.
+    package init(_ settings: [String: String] = [:], awaitingReady: Bool = true) throws {
+        directory = try TemporaryDirectory()
+        port = freePort()
+        var environment = settings
+        environment["PORT"] = "\(port)"
+        environment["VECTOR_DB_DATA_DIR"] = environment["VECTOR_DB_DATA_DIR"] ?? directory / "data"
+        environment["RUN_DIRECTORY"] = directory / "run"
+        environment["NGINX_WORKER_PROCESSES"] = "1"
+        environment["QUIRE_MODEL_DIR"] = environment["QUIRE_MODEL_DIR"] ?? ProcessInfo.processInfo.environment["QUIRE_MODEL_DIR"]
+        self.environment = environment
+
+        let render = try run("quire", "nginx", "render")
+        guard render.wait() == 0 else { throw Failed(what: "quire nginx render: \(render.output)") }
+        try startServer()
+        nginx = try ChildProcess(
+            Self.nginxPath, ["-p", runDirectory + "/nginx", "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;"], environment: [:],
+            in: directory)
+        if awaitingReady { try waitUntilReady() }
+    }
+
+    deinit {
+        for process in [nginx, supervisor] {
+            process?.signal(SIGTERM)
+            _ = process?.wait()
+        }
+    }
+
+    private static let nginxPath = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"].first { access($0, X_OK) == 0 }!
+
+    /// Starts one of the built programs with the settings of this instance.
+    package func run(_ program: String, _ arguments: String...) throws -> ChildProcess {
+        try ChildProcess("\(builtProducts)/\(program)", arguments, environment: environment, in: directory)
+    }
+
+    package func startServer() throws {
+        supervisor = try run("quire-server")
+    }
+
+    /// What the supervisor and the responder have logged.
+    package var log: String { supervisor?.output ?? "" }
+
+    /// Ends the supervisor; nginx goes on. Returns the supervisor's exit code.
+    package func stopServer() -> Int32 {
+        supervisor?.signal(SIGTERM)
+        return waitForServer()
+    }
+
+    /// Waits until the supervisor ends by itself.
+    package func waitForServer() -> Int32 {
+        defer { supervisor = nil }
+        return supervisor?.wait() ?? 0
+    }
+
+    /// The responder of this moment; `nil` between two of them.
+    package var responder: pid_t? {
+        guard let supervisor else { return nil }
+        let children = "/proc/\(supervisor.identifier)/task/\(supervisor.identifier)/children"
+        return FileManager.default.contents(atPath: children).flatMap { pid_t(String(decoding: $0, as: UTF8.self).split(separator: " ").first ?? "") }
+    }
+
+    package func waitUntilReady() throws {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while ContinuousClock.now < deadline {
+            if (try? get("/ready"))?.status == 200 { return }
+            poll(nil, 0, 5)
+        }
+        throw Failed(what: "not ready within a minute; the server says:\n\(log)\nnginx says:\n\(nginx?.output ?? "")")
+    }
+
+    // MARK: Requests
+
+    /// Sends bytes as they are; `nil` if the server closes without an answer.
+    package func raw(_ request: String, ending: Bool = false) -> HTTPReply? {
+        raw(Array(request.utf8), ending: ending)
+    }
+
+    package func raw(_ request: [UInt8], ending: Bool = false) -> HTTPReply? {
+        exchange(request, port: port, ending: ending).flatMap(HTTPReply.init)
+    }
+
+    package func send(_ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8]? = nil) throws -> HTTPReply {
+        var head = "\(method) \(target) HTTP/1.1\r\nHost: quire\r\nConnection: close\r\n"
+        for (name, value) in headers { head += "\(name): \(value)\r\n" }
+        if let body { head += "Content-Length: \(body.count)\r\n" }
+        guard let reply = raw(Array((head + "\r\n").utf8) + (body ?? [])) else { throw Failed(what: "\(method) \(target): no reply") }
+        return reply
+    }
+
+    package func get(_ target: String) throws -> HTTPReply { try send("GET", target) }
+
+    package func post(_ target: String, _ json: String) throws -> HTTPReply {
+        try send("POST", target, headers: ["Content-Type": "application/json"], body: Array(json.utf8))
+    }
+
+    package func delete(_ target: String) throws -> HTTPReply { try send("DELETE", target) }
+}
