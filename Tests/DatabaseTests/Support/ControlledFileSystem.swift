@@ -3,6 +3,7 @@ import Locks
 import Storage
 
 /// The machine's files with a hand on them: syncs can be held, so that changes are certainly pending, and calls can be made to fail.
+/// What the log does unasked, seals after a pause and zeros ahead, is left alone, so that no test depends on when it does it.
 final class ControlledFileSystem: FileSystem {
     enum Syncs {
         /// Reach the disk.
@@ -13,6 +14,8 @@ final class ControlledFileSystem: FileSystem {
 
     fileprivate struct State {
         var isHolding = false
+        /// Syncs that pass although they are held.
+        var passes = 0
         var waitingSyncs = 0
         var writeError: Int32?
         var syncError: Int32?
@@ -26,18 +29,21 @@ final class ControlledFileSystem: FileSystem {
 
     // MARK: The hand
 
-    /// From here on a sync of data does not return until `releaseSyncs`.
+    /// From here on a sync of records does not return until `releaseSyncs`.
     func holdSyncs() { state.update { $0.isHolding = true } }
 
     func releaseSyncs() { state.update { $0.isHolding = false } }
 
-    /// Returns when a sync is being held, so a batch of records is in the file and not yet durable.
-    func waitUntilSyncIsHeld() { state.wait { $0.waitingSyncs > 0 } }
+    /// Lets one sync pass, the one that is being held or the next.
+    func passOneSync() { state.update { $0.passes += 1 } }
 
-    /// The next write to a file fails, and no later one.
+    /// Returns when a sync is being held, so a batch of records is in the file and not yet durable.
+    func waitUntilSyncIsHeld() { state.wait { $0.waitingSyncs > 0 && $0.passes == 0 } }
+
+    /// The next write of records fails, and no later one.
     func failNextWrite(_ errno: Int32) { state.update { $0.writeError = errno } }
 
-    /// The next sync of data fails, and no later one.
+    /// The next sync of records fails, and no later one.
     func failNextSync(_ errno: Int32) { state.update { $0.syncError = errno } }
 
     // MARK: FileSystem
@@ -55,9 +61,11 @@ final class ControlledFileSystem: FileSystem {
     }
 }
 
-private final class ControlledFile: File {
+// Sound as Sendable: the log writes and syncs on one thread.
+private final class ControlledFile: File, @unchecked Sendable {
     private let base: any File
     private let fileSystem: ControlledFileSystem
+    private var lastWriteIsOfRecords = false
 
     init(base: any File, fileSystem: ControlledFileSystem) {
         self.base = base
@@ -74,7 +82,10 @@ private final class ControlledFile: File {
     }
 
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError) -> Int {
-        let planned = fileSystem.state.update { state in
+        // Byte 8 of a record is its type; 0 is a seal.
+        lastWriteIsOfRecords = bytes.count > 8 && bytes[8] != 0
+        let planned: Int32? = fileSystem.state.update { state in
+            guard lastWriteIsOfRecords else { return nil }
             defer { state.writeError = nil }
             return state.writeError
         }
@@ -87,14 +98,19 @@ private final class ControlledFile: File {
     }
 
     func synchronizeData() throws(StorageError) {
+        if lastWriteIsOfRecords { try passHand() }
+        if fileSystem.syncs == .real { try base.synchronizeData() }
+    }
+
+    private func passHand() throws(StorageError) {
         fileSystem.state.update { $0.waitingSyncs += 1 }
-        let planned = fileSystem.state.wait(until: { !$0.isHolding }) { state in
+        let planned = fileSystem.state.wait(until: { !$0.isHolding || $0.passes > 0 }) { state in
             state.waitingSyncs -= 1
+            if state.isHolding { state.passes -= 1 }
             defer { state.syncError = nil }
             return state.syncError
         }
         if let planned { throw .ioFailed(operation: "fdatasync", path: path, errno: planned) }
-        if fileSystem.syncs == .real { try base.synchronizeData() }
     }
 
     func synchronize() throws(StorageError) {

@@ -1,0 +1,177 @@
+import Storage
+import Testing
+
+@testable import Database
+
+/// Changes are validated against the state as it will be: what is applied and what is in the log's queue. Syncs are held here, so that
+/// changes are certainly on their way while the next one is judged.
+@Suite("Changes on their way")
+struct PendingTests {
+    let test: TestDatabase
+    let library: LibraryID
+    var database: Database { test.database }
+
+    init() throws {
+        test = try TestDatabase()
+        library = try test.database.makeLibrary()
+    }
+
+    /// Runs `body` while syncs are held, then lets them go, waits for the changes it started, and checks that live state is the state
+    /// that the log gives.
+    private func whilePending(_ body: () throws -> [Background<Void>]) throws {
+        test.fileSystem.holdSyncs()
+        let changes = try body()
+        test.fileSystem.releaseSyncs()
+        for change in changes { try change.value() }
+
+        let live = try database.dump()
+        try test.reopen()
+        #expect(try database.dump() == live)
+    }
+
+    @Test("are not to be seen before they are durable")
+    func invisible() throws {
+        try whilePending { () throws in
+            let put = test.pending { [library] in _ = try $0.put(1, in: library, [chunk(1, [1, 0, 0, 0])]) }
+            test.fileSystem.waitUntilSyncIsHeld()
+
+            #expect(throws: DatabaseError.documentNotFound(.number(1))) { try database.document(.number(1)) }
+            #expect(try database.find([1, 0, 0, 0], in: library).isEmpty)
+            #expect(try database.library(library).documentCount == 0)
+            #expect(database.lastSequence == .number(2))
+            #expect(database.durableSequence == .number(1))
+            return [put]
+        }
+        #expect(try database.find([1, 0, 0, 0], in: library) == [.number(1)])
+    }
+
+    @Test("take the ids of their document and chunks")
+    func idsAreTaken() throws {
+        let other = try database.makeLibrary("other")
+        try whilePending { () throws in
+            let put = test.pending { [library] in _ = try $0.put(1, in: library, [chunk(1, [1, 0, 0, 0])]) }
+
+            #expect(throws: DatabaseError.documentExists(.number(1))) { try database.put(1, in: library, []) }
+            #expect(throws: DatabaseError.documentExists(.number(1))) { try database.put(1, in: other, [], onConflict: .replace) }
+            #expect(throws: DatabaseError.chunkExists(.number(1))) { try database.put(2, in: other, [chunk(1, [1, 0, 0, 0])]) }
+            return [put]
+        }
+        #expect(try database.listDocuments(of: library).map(\.id) == [.number(1)])
+    }
+
+    @Test("replace a version that is on its way, whose chunks are free then")
+    func replacePending() throws {
+        try whilePending { () throws in
+            let put = test.pending { [library] in _ = try $0.put(1, in: library, [chunk(1, [1, 0, 0, 0]), chunk(2, [2, 0, 0, 0])]) }
+            #expect(throws: DatabaseError.chunkExists(.number(1))) { try database.put(2, in: library, [chunk(1, [0, 0, 0, 0])]) }
+
+            let replace = test.pending { [library] in _ = try $0.put(1, in: library, [chunk(2, [3, 0, 0, 0])], onConflict: .replace) }
+            #expect(throws: DatabaseError.chunkExists(.number(2))) { try database.put(2, in: library, [chunk(2, [0, 0, 0, 0])]) }
+            let reuse = test.pending { [library] in _ = try $0.put(2, in: library, [chunk(1, [4, 0, 0, 0])]) }
+            #expect(throws: DatabaseError.chunkExists(.number(1))) { try database.put(3, in: library, [chunk(1, [0, 0, 0, 0])]) }
+            return [put, replace, reuse]
+        }
+        let document = try database.document(.number(1)).document
+        #expect(document.createdSequence == .number(2))
+        #expect(document.sequence == .number(3))
+        #expect(try database.find([0, 0, 0, 0], in: library) == [.number(2), .number(1)])
+    }
+
+    @Test("replace an applied version, whose chunks are free then")
+    func replaceApplied() throws {
+        try database.put(1, in: library, [chunk(1, [1, 0, 0, 0]), chunk(2, [2, 0, 0, 0])])
+        try whilePending { () throws in
+            let replace = test.pending { [library] in _ = try $0.put(1, in: library, [chunk(2, [3, 0, 0, 0])], onConflict: .replace) }
+            #expect(throws: DatabaseError.chunkExists(.number(2))) { try database.put(2, in: library, [chunk(2, [0, 0, 0, 0])]) }
+            let reuse = test.pending { [library] in _ = try $0.put(2, in: library, [chunk(1, [4, 0, 0, 0])]) }
+            return [replace, reuse]
+        }
+        #expect(try database.find([0, 0, 0, 0], in: library) == [.number(2), .number(1)])
+    }
+
+    @Test("delete a document: it cannot be deleted again, and all its ids are free")
+    func deletePending() throws {
+        try database.put(1, in: library, [chunk(1, [1, 0, 0, 0])])
+        let other = try database.makeLibrary("other")
+        try whilePending { () throws in
+            let delete = test.pending { try $0.deleteDocument(.number(1)) }
+            // Readers still see it, changes do not.
+            #expect(try database.document(.number(1)).document.id == .number(1))
+            #expect(throws: DatabaseError.documentNotFound(.number(1))) { try database.deleteDocument(.number(1)) }
+
+            let again = test.pending { _ = try $0.put(1, in: other, [chunk(2, [2, 0, 0, 0])]) }
+            let reuse = test.pending { [library] in _ = try $0.put(2, in: library, [chunk(1, [3, 0, 0, 0])]) }
+            // It is in another library by now.
+            #expect(throws: DatabaseError.documentNotFound(.number(1))) { try database.deleteDocument(.number(1)) }
+            return [delete, again, reuse]
+        }
+        #expect(try database.find([0, 0, 0, 0], in: other) == [.number(2)])
+        #expect(try database.find([0, 0, 0, 0], in: library) == [.number(1)])
+    }
+
+    @Test("delete a library: nothing can be done in it, and the ids in it are free")
+    func deleteLibraryPending() throws {
+        let doomed = try database.makeLibrary("doomed")
+        try database.put(1, in: doomed, [chunk(1, [1, 0, 0, 0])])
+        let gone = DatabaseError.libraryNotFound(doomed)
+        try whilePending { () throws in
+            let put = test.pending { _ = try $0.put(2, in: doomed, [chunk(2, [2, 0, 0, 0])]) }
+            let delete = test.pending { try $0.deleteLibrary(doomed) }
+
+            #expect(throws: gone) { try database.put(3, in: doomed, []) }
+            #expect(throws: gone) { try database.put(1, in: doomed, [], onConflict: .replace) }
+            #expect(throws: gone) { try database.updateLibrary(doomed, LibraryChange(name: "x")) }
+            #expect(throws: gone) { try database.deleteLibrary(doomed) }
+            #expect(throws: DatabaseError.documentNotFound(.number(1))) { try database.deleteDocument(.number(1)) }
+            // The applied one and the pending one, crosswise.
+            let first = test.pending { [library] in _ = try $0.put(1, in: library, [chunk(2, [3, 0, 0, 0])]) }
+            let second = test.pending { [library] in _ = try $0.put(2, in: library, [chunk(1, [4, 0, 0, 0])]) }
+            return [put, delete, first, second]
+        }
+        #expect(try database.find([0, 0, 0, 0], in: library) == [.number(2), .number(1)])
+        #expect(throws: gone) { try database.library(doomed) }
+    }
+
+    @Test("count toward the document limit, deletes and replacements too")
+    func limit() throws {
+        try database.put(1, in: library, [], limit: 3)
+        try whilePending { () throws in
+            let second = test.pending { [library] in _ = try $0.put(2, in: library, [], limit: 3) }
+            let third = test.pending { [library] in _ = try $0.put(3, in: library, [], limit: 3) }
+            #expect(throws: DatabaseError.tooManyDocuments(limit: 3)) { try database.put(4, in: library, [], limit: 3) }
+
+            let replace = test.pending { [library] in _ = try $0.put(2, in: library, [], onConflict: .replace, limit: 3) }
+            #expect(throws: DatabaseError.tooManyDocuments(limit: 3)) { try database.put(4, in: library, [], limit: 3) }
+            let delete = test.pending { try $0.deleteDocument(.number(1)) }
+            let fourth = test.pending { [library] in _ = try $0.put(4, in: library, [], limit: 3) }
+            #expect(throws: DatabaseError.tooManyDocuments(limit: 3)) { try database.put(5, in: library, [], limit: 3) }
+            return [second, third, replace, delete, fourth]
+        }
+        #expect(try database.listDocuments(of: library).map(\.id) == [2, 3, 4].map(DocumentID.number))
+        // What was pending is not counted twice once it is applied.
+        #expect(throws: DatabaseError.tooManyDocuments(limit: 3)) { try database.put(5, in: library, [], limit: 3) }
+        try database.put(5, in: library, [], limit: 4)
+    }
+
+    @Test("are judged again by their ids after some of them were applied")
+    func partlyApplied() throws {
+        // The first batch is applied while the second is held: entries of the first go, those that the second spoke of stay.
+        try whilePending { () throws in
+            let put = test.pending { [library] in _ = try $0.put(1, in: library, [chunk(1, [1, 0, 0, 0])]) }
+            test.fileSystem.waitUntilSyncIsHeld()
+            let replace = test.pending { [library] in _ = try $0.put(1, in: library, [chunk(2, [2, 0, 0, 0])], onConflict: .replace) }
+            let rename = test.pending { [library] in _ = try $0.updateLibrary(library, LibraryChange(name: "new")) }
+            test.fileSystem.passOneSync()
+            try put.value()
+            test.fileSystem.waitUntilSyncIsHeld()
+
+            #expect(try database.document(.number(1)).document.sequence == .number(2))
+            #expect(throws: DatabaseError.changedSince(.number(3))) { try database.deleteDocument(.number(1), expecting: .number(2)) }
+            #expect(throws: DatabaseError.changedSince(.number(4))) { try database.deleteLibrary(library, expecting: .number(2)) }
+            #expect(throws: DatabaseError.chunkExists(.number(2))) { try database.put(2, in: library, [chunk(2, [0, 0, 0, 0])]) }
+            let reuse = test.pending { [library] in _ = try $0.put(2, in: library, [chunk(1, [3, 0, 0, 0])]) }
+            return [replace, rename, reuse]
+        }
+        #expect(try database.find([0, 0, 0, 0], in: library) == [.number(2), .number(1)])
+    }
+}
