@@ -252,6 +252,45 @@ struct RecoveryTests {
         }
     }
 
+    @Test("what a killed process left in the page cache is synced before it counts")
+    func unsyncedRecords() throws {
+        let fileSystem = SimulatedFileSystem()
+        let killed = try startLog(fileSystem, policy: .os)
+        for number in 1...5 { try killed.waitUntilCommitted(try killed.append(type: 7, payload: payload(number))) }
+        #expect(fileSystem.hasUnsyncedBytes(firstSegment))
+
+        let log = try openLog(fileSystem).log
+
+        #expect(log.durableSequence.rawValue == 5)
+        #expect(!fileSystem.hasUnsyncedBytes(firstSegment))
+        try killed.close()
+    }
+
+    @Test("a torn tail is cut only once its copy is safe")
+    func copyBeforeCut() throws {
+        var files = try filesOfLog(records: 4)
+        files[firstSegment]![recordOffsets(files[firstSegment]!)[4] + 5] ^= 1
+        let system = Shared<SimulatedFileSystem?>(nil)
+        let copies = Shared<[[UInt8]?]>([])
+        let fileSystem = SimulatedFileSystem(files) { call in
+            guard call.operation == .truncate, let fileSystem = system.current else { return nil }
+            for seed in 0..<20 {
+                var generator = SplitMix(seed: UInt64(seed))
+                let copy = fileSystem.filesAfterPowerLoss(&generator)["data/wal-0000000000000001.torn"]
+                copies.update { $0.append(copy) }
+            }
+            return nil
+        }
+        system.update { $0 = fileSystem }
+
+        let log = try openLog(fileSystem).log
+
+        #expect(copies.current.count == 20)
+        #expect(copies.current.allSatisfy { $0 != nil && UInt64($0!.count) == log.recovery.truncatedBytes })
+        system.update { $0 = nil }
+        try log.close()
+    }
+
     @Test("a file that is shorter than it said is an error, not an end")
     func shortFile() throws {
         let files = try filesOfLog(records: 4)
