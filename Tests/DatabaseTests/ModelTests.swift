@@ -1,0 +1,181 @@
+import Storage
+import Testing
+import VectorSearch
+
+@testable import Database
+
+@Suite("Against a model")
+struct ModelTests {
+    @Test("random changes and searches, restarts between them, end as they do with arrays", arguments: 0..<4)
+    func randomSequences(group: Int) throws {
+        var totals = Totals()
+        for seed in group * 60..<(group + 1) * 60 {
+            var run = try ModelRun(seed: UInt64(seed))
+            try run.play(operations: 50, &totals)
+            guard try run.agrees("at the end") else { return }
+        }
+
+        // The sequences did something of everything.
+        #expect(totals.changes > 500)
+        #expect(totals.hits > 500)
+        #expect(totals.restarts > 50)
+        #expect(totals.refusals.count >= 8, "\(totals.refusals)")
+    }
+}
+
+private struct Totals {
+    var changes = 0
+    var hits = 0
+    var restarts = 0
+    /// The names of the errors met.
+    var refusals: Set<String> = []
+}
+
+/// A sequence of operations on a database and on its model. Few ids, so that they meet.
+private struct ModelRun {
+    private let seed: UInt64
+    private let test: TestDatabase
+    private var generator: SplitMix
+    private var model = Model()
+    /// All libraries there ever were.
+    private var libraryIDs: [LibraryID] = [.number(404)]
+
+    init(seed: UInt64) throws {
+        self.seed = seed
+        generator = SplitMix(seed: seed)
+        test = try TestDatabase()
+    }
+
+    mutating func play(operations: Int, _ totals: inout Totals) throws {
+        try createLibrary(&totals)
+        for operation in 0..<operations {
+            switch Int.random(in: 0..<100, using: &generator) {
+            case 0..<5:
+                guard try agrees("before restart \(operation)") else { return }
+                try test.reopen()
+                totals.restarts += 1
+                guard try agrees("after restart \(operation)") else { return }
+            case 5..<10: try createLibrary(&totals)
+            case 10..<16: try updateLibrary(&totals)
+            case 16..<19: try deleteLibrary(&totals)
+            case 19..<60: try putDocument(&totals)
+            case 60..<72: try deleteDocument(&totals)
+            default: try search(&totals)
+            }
+        }
+    }
+
+    func agrees(_ moment: String) throws -> Bool {
+        let (live, expected) = (try test.database.dump(), model.dump())
+        #expect(live == expected, "seed \(seed), \(moment)")
+        return live == expected
+    }
+
+    // MARK: Operations
+
+    /// Makes the change if the model allows it; `change` makes it and says how it stands in the log.
+    private mutating func expect(
+        _ refusal: DatabaseError?, _ totals: inout Totals, _ change: (Database) throws(DatabaseError) -> Mutation
+    ) {
+        do {
+            let mutation = try change(test.database)
+            #expect(refusal == nil, "seed \(seed): \(mutation) was made")
+            model.apply(mutation)
+            totals.changes += 1
+        } catch {
+            #expect(error == refusal, "seed \(seed)")
+            totals.refusals.insert(String("\(error)".prefix { $0 != "(" }))
+        }
+    }
+
+    private mutating func createLibrary(_ totals: inout Totals) throws {
+        let metric = Metric.allCases.randomElement(using: &generator)!
+        var id: LibraryID?
+        expect(nil, &totals) { database throws(DatabaseError) in
+            let record = try database.createLibrary(
+                name: "library", description: "words", metric: metric, dimension: 4, model: "external", indexKind: .bruteForce
+            ).record
+            id = record.id
+            return .createLibrary(record)
+        }
+        libraryIDs.append(try #require(id))
+    }
+
+    private mutating func updateLibrary(_ totals: inout Totals) throws {
+        let id = libraryIDs.randomElement(using: &generator)!
+        let expected = expectation(model.library(id)?.sequence)
+        let names: [String?] = [nil, "a", "b"]
+        let descriptions: [String??] = [nil, .some(nil), "c"]
+        let change = LibraryChange(
+            name: names.randomElement(using: &generator)!, description: descriptions.randomElement(using: &generator)!)
+        let refusal = model.refusal(of: .updateLibrary(id, change, at: .now()), .error, limit: 0, expecting: expected)
+        expect(refusal, &totals) { database throws(DatabaseError) in
+            .updateLibrary(id, change, at: try database.updateLibrary(id, change, expecting: expected).updatedAt)
+        }
+    }
+
+    private mutating func deleteLibrary(_ totals: inout Totals) throws {
+        let id = libraryIDs.randomElement(using: &generator)!
+        let expected = expectation(model.library(id)?.sequence)
+        expect(model.refusal(of: .deleteLibrary(id), .error, limit: 0, expecting: expected), &totals) { database throws(DatabaseError) in
+            try database.deleteLibrary(id, expecting: expected)
+            return .deleteLibrary(id)
+        }
+    }
+
+    private mutating func putDocument(_ totals: inout Totals) throws {
+        let id = DocumentID.number(Int.random(in: 0..<8, using: &generator))
+        let libraryID = libraryIDs.randomElement(using: &generator)!
+        let chunks = (0..<Int.random(in: 0...4, using: &generator)).map { _ in
+            chunk(
+                Int.random(in: 0..<60, using: &generator),
+                generator.chance(3) ? [1, 2, 3] : generator.exactVector(), page: generator.chance(50) ? 7 : nil)
+        }
+        let policy: ConflictPolicy = generator.chance(50) ? .replace : .error
+        let limit = generator.chance(20) ? 2 : 0
+        let metadata = DocumentMetadata(title: "title \(Int.random(in: 0..<100, using: &generator))", tags: ["a"])
+        func record(_ time: Timestamp) -> DocumentRecord {
+            DocumentRecord(id: id, libraryID: libraryID, metadata: metadata, chunks: chunks, writtenAt: time)
+        }
+        let refusal = model.refusal(of: .putDocument(record(.now())), policy, limit: limit, expecting: nil)
+        expect(refusal, &totals) { database throws(DatabaseError) in
+            let document = try database.putDocument(
+                id: id, in: libraryID, metadata: metadata, chunks: chunks, onConflict: policy, documentLimit: limit)
+            return .putDocument(record(document.updatedAt))
+        }
+    }
+
+    private mutating func deleteDocument(_ totals: inout Totals) throws {
+        let id = DocumentID.number(Int.random(in: 0..<8, using: &generator))
+        let document = model.document(id)
+        let expected = expectation(document?.sequence)
+        let libraryID = document?.libraryID ?? .number(404)
+        let refusal = model.refusal(of: .deleteDocument(id, in: libraryID, at: .now()), .error, limit: 0, expecting: expected)
+        expect(refusal, &totals) { database throws(DatabaseError) in
+            try database.deleteDocument(id, expecting: expected)
+            return .deleteDocument(id, in: libraryID, at: try database.library(libraryID).updatedAt)
+        }
+    }
+
+    private mutating func search(_ totals: inout Totals) throws {
+        let id = libraryIDs.randomElement(using: &generator)!
+        let query = generator.exactVector()
+        let count = Int.random(in: 1...12, using: &generator)
+        let threshold: Float? = generator.chance(30) ? [0, 1, 2].randomElement(using: &generator)! : nil
+        guard let library = model.library(id) else {
+            #expect(throws: DatabaseError.libraryNotFound(id)) { try test.database.search(in: id, query: query, count: count) }
+            return
+        }
+        let expected = model.search(in: library, query, count: count, threshold: threshold ?? .infinity)
+        let hits = try test.database.search(in: id, query: query, count: count, threshold: threshold).hits
+        #expect(hits.map(\.distance) == expected.map(\.0), "seed \(seed), \(query)")
+        #expect(hits.map(\.chunk.id) == expected.map(\.1), "seed \(seed), \(query)")
+        totals.hits += hits.count
+    }
+
+    /// Mostly none, else the right one or another.
+    private mutating func expectation(_ last: SequenceNumber?) -> SequenceNumber? {
+        guard generator.chance(40) else { return nil }
+        return generator.chance(50) ? last ?? .number(1) : .number(UInt64.random(in: 1...30, using: &generator))
+    }
+}
