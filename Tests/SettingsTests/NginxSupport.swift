@@ -4,11 +4,11 @@ import Settings
 import Testing
 
 /// A real nginx with the rendered configuration, in a run directory and on a port of its own.
-final class RunningNginx: Sendable {
+final class RunningNginx {
     let directory: TemporaryDirectory
     let settings: Settings
     let runDirectory: RunDirectory
-    private let process: pid_t
+    private var process: pid_t?
 
     init(_ environment: [String: String] = [:]) throws {
         directory = try TemporaryDirectory()
@@ -26,10 +26,15 @@ final class RunningNginx: Sendable {
         try waitUntilItListens()
     }
 
-    deinit {
+    deinit { stop() }
+
+    /// Ends nginx and waits until it has written what it had to say.
+    func stop() {
+        guard let process else { return }
         kill(process, SIGTERM)
         var status: Int32 = 0
         waitpid(process, &status, 0)
+        self.process = nil
     }
 
     /// Sends bytes as they are and returns everything until nginx closes; empty when it closes without a word.
@@ -71,7 +76,7 @@ final class RunningNginx: Sendable {
                 return
             }
             var status: Int32 = 0
-            try #require(waitpid(process, &status, WNOHANG) == 0, "nginx ended with \(status)")
+            try #require(waitpid(try #require(process), &status, WNOHANG) == 0, "nginx ended with \(status)")
             sched_yield()
         }
         Issue.record("nginx does not listen")

@@ -8,7 +8,7 @@ let shippedFile = checkout + "/Config/quire.yaml"
 let nginxSource = checkout + "/nginx"
 
 let ordinaryUser = Machine(userID: 1000, home: "/home/ada", cores: 6)
-let rootUser = Machine(userID: 0, home: "/root", cores: 6)
+let rootUser = Machine(userID: 0, home: "/superuser", cores: 6)
 
 /// Settings of an ordinary user with nothing else in the environment.
 func settings(_ environment: [String: String] = [:], file: String? = nil, machine: Machine = ordinaryUser) throws(SettingsError) -> Settings
@@ -27,7 +27,7 @@ func refusal(_ environment: [String: String] = [:], file: String? = nil, machine
 }
 
 /// An empty directory that nginx's workers can pass through, removed when the last reference is gone.
-final class TemporaryDirectory: Sendable {
+final class TemporaryDirectory {
     let path: String
 
     init() throws {

@@ -40,7 +40,7 @@ struct SettingsTests {
 
         #expect(settings.dataDirectory == "/var/lib/quire")
         #expect(settings.runDirectory == "/run/quire/9090")
-        #expect(settings.modelDirectory == "/root/.cache/quire/models/all-minilm-l6-v2")
+        #expect(settings.modelDirectory == "/superuser/.cache/quire/models/all-minilm-l6-v2")
     }
 
     @Test("follow the directories that the environment names")
