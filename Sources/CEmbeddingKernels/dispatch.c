@@ -51,7 +51,10 @@ void embedding_linear_f32(int set, const float *x, size_t rows, const float *w, 
     kernels(set)->linear_f32(x, rows, w, bias, inputs, outputs, activation, y);
 }
 
-size_t embedding_attention_scratch(size_t rows) { return (rows + 15) / 16 * 16 * (EMBEDDING_HEAD + 4); }
+size_t embedding_attention_scratch(size_t rows) {
+    // Keys, the weights of four queries, and where scores start, of a sequence padded to the widest vector.
+    return (rows + 15) / 16 * 16 * (EMBEDDING_HEAD + 4 + 1);
+}
 
 void embedding_attention(int set, const float *q, const float *k, const float *v, size_t rows, size_t heads, float *out,
                          float *scratch) {

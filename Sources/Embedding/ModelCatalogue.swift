@@ -38,8 +38,6 @@ package struct ModelCatalogue: Sendable {
             return .failure(Unavailable(reason: "weights not found in \(directory); run Scripts/bootstrap-model (\(path): \(reason))"))
         } catch .invalidModelFile(let path, let reason) {
             return .failure(Unavailable(reason: "damaged weights; run Scripts/bootstrap-model (\(path): \(reason))"))
-        } catch .unsupportedPrecision(let precision) {
-            return .failure(Unavailable(reason: "this CPU has no instructions for \(precision)"))
         } catch {
             return .failure(Unavailable(reason: "\(error)"))
         }
@@ -50,21 +48,21 @@ package struct ModelCatalogue: Sendable {
     }
 
     package func provider(for model: EmbeddingModel) throws(EmbeddingError) -> any EmbeddingProvider {
-        switch providers[model.name] {
+        switch lookUp(model) {
         case .success(let provider): return provider
         case .failure(let unavailable): throw .providerUnavailable(model: model.name, reason: unavailable.reason)
-        case nil: throw .providerUnavailable(model: model.name, reason: "the model is not in the catalogue")
         }
     }
 
     /// For a list of models and for readiness; asks nobody and costs nothing.
     package func availability(of model: EmbeddingModel) -> Availability {
-        do {
-            _ = try provider(for: model)
-            return .available
-        } catch {
-            guard case .providerUnavailable(_, let reason) = error else { return .unavailable(reason: "\(error)") }
-            return .unavailable(reason: reason)
+        switch lookUp(model) {
+        case .success: .available
+        case .failure(let unavailable): .unavailable(reason: unavailable.reason)
         }
+    }
+
+    private func lookUp(_ model: EmbeddingModel) -> Result<any EmbeddingProvider, Unavailable> {
+        providers[model.name] ?? .failure(Unavailable(reason: "the model is not in the catalogue"))
     }
 }

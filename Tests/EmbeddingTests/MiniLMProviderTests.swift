@@ -1,4 +1,5 @@
 import Glibc
+import Locks
 import Testing
 
 @testable import Embedding
@@ -59,10 +60,12 @@ import Testing
     func manyThreads() throws {
         let provider = try provider()
         let expected = try provider.embed(texts, as: .document)
-        final class Work: Sendable {
+        /// What the threads share; `results` is only touched with `lock` held.
+        final class Work: @unchecked Sendable {
             let provider: MiniLMProvider
             let texts: [String]
-            let results = Lock<[Embeddings]>([])
+            let lock = Lock()
+            var results: [Embeddings] = []
             init(_ provider: MiniLMProvider, _ texts: [String]) {
                 self.provider = provider
                 self.texts = texts
@@ -79,7 +82,7 @@ import Testing
                     let work = Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue()
                     for _ in 0..<5 {
                         guard let result = try? work.provider.embed(work.texts, as: .document) else { break }
-                        work.results.withLock { $0.append(result) }
+                        work.lock.withLock { work.results.append(result) }
                     }
                     return nil
                 }, Unmanaged.passRetained(work).toOpaque())
@@ -88,7 +91,7 @@ import Testing
         }
         for thread in threads { pthread_join(thread, nil) }
 
-        let results = work.results.withLock { $0 }
+        let results = work.lock.withLock { work.results }
         #expect(results.count == 40 && results.allSatisfy { $0 == expected })
     }
 

@@ -1,5 +1,6 @@
 import CEmbeddingKernels
 import Glibc
+import Locks
 
 /// The buffers of one run of an encoder: 4 MB for 256 tokens of all-MiniLM-L6-v2, whatever the number of texts.
 ///
@@ -34,28 +35,27 @@ final class EncoderScratch {
 }
 
 /// Lends scratch to as many callers as come, and keeps as many idle as there are CPUs to use them.
-final class EncoderScratchPool: Sendable {
+///
+/// Sound to share: `idle` is only touched with `lock` held, and a scratch is either there or with one caller.
+final class EncoderScratchPool: @unchecked Sendable {
     private let shape: BERTShape
     private let tokens: Int
-    private let idleLimit: Int
-    private let idle = Lock<[Loan]>([])
-
-    /// Sound to hand from thread to thread: it is either in the pool or with one caller.
-    private struct Loan: @unchecked Sendable {
-        let scratch: EncoderScratch
-    }
+    private let idleLimit = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    private let lock = Lock()
+    private var idle: [EncoderScratch] = []
 
     init(shape: BERTShape, tokens: Int) {
         self.shape = shape
         self.tokens = tokens
-        idleLimit = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     }
 
     func withScratch<Result, Failure: Error>(_ body: (EncoderScratch) throws(Failure) -> Result) throws(Failure) -> Result {
-        let loan = idle.withLock { $0.popLast() } ?? Loan(scratch: EncoderScratch(shape: shape, tokens: tokens))
+        let scratch = lock.withLock { idle.popLast() } ?? EncoderScratch(shape: shape, tokens: tokens)
         defer {
-            idle.withLock { if $0.count < idleLimit { $0.append(loan) } }
+            lock.withLock {
+                if idle.count < idleLimit { idle.append(scratch) }
+            }
         }
-        return try body(loan.scratch)
+        return try body(scratch)
     }
 }
