@@ -10,6 +10,8 @@ final class ControlledFileSystem: FileSystem {
         case real
         /// Do nothing: for tests that make many changes and lose no power.
         case none
+        /// Take the time in which other threads queue their changes, and do nothing: as on a disk, many changes are on their way at once.
+        case slow
     }
 
     fileprivate struct State {
@@ -99,7 +101,11 @@ private final class ControlledFile: File, @unchecked Sendable {
 
     func synchronizeData() throws(StorageError) {
         if lastWriteIsOfRecords { try passHand() }
-        if fileSystem.syncs == .real { try base.synchronizeData() }
+        switch fileSystem.syncs {
+        case .real: try base.synchronizeData()
+        case .none: break
+        case .slow: for _ in 0..<20 { yieldThread() }
+        }
     }
 
     private func passHand() throws(StorageError) {

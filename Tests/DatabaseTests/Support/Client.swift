@@ -1,0 +1,103 @@
+import Storage
+import VectorSearch
+
+@testable import Database
+
+/// Takes note of calls, with the ticks of one clock.
+final class Recorder: Sendable {
+    private let clock = Shared(0)
+    private let test: TestDatabase
+
+    init(_ test: TestDatabase) { self.test = test }
+
+    func record(_ call: (Database) throws(DatabaseError) -> Event.Observation) -> Event {
+        let started = tick()
+        let observation: Event.Observation
+        do {
+            observation = try call(test.database)
+        } catch {
+            observation = .refused(error)
+        }
+        let upper = test.database.lastSequence
+        return Event(started: started, ended: tick(), upper: upper, observation: observation)
+    }
+
+    private func tick() -> Int {
+        clock.update { clock in
+            clock += 1
+            return clock
+        }
+    }
+}
+
+/// One thread's random calls, on few ids that all threads share.
+struct Client {
+    private(set) var events: [Event] = []
+    private var generator: SplitMix
+    private let libraries: Shared<[LibraryID]>
+    private let recorder: Recorder
+
+    init(seed: UInt64, libraries: Shared<[LibraryID]>, recorder: Recorder) {
+        generator = SplitMix(seed: seed)
+        self.libraries = libraries
+        self.recorder = recorder
+    }
+
+    mutating func write() {
+        let library = libraries.current.randomElement(using: &generator)!
+        let document = Int.random(in: 0..<6, using: &generator)
+        switch Int.random(in: 0..<100, using: &generator) {
+        case 0..<4: replaceLibrary(library)
+        case 4..<30:
+            record { database throws(DatabaseError) in
+                try database.deleteDocument(.number(document))
+                return .deletedDocument(.number(document))
+            }
+        case 30..<40: read()
+        default:
+            let policy: ConflictPolicy = generator.chance(70) ? .replace : .error
+            // Half the chunk ids belong to the document, half are fought for.
+            let chunks = [100 + document, Int.random(in: 0..<15, using: &generator)].map { chunk($0, generator.exactVector()) }
+            record { database throws(DatabaseError) in
+                .put(.number(document), try database.put(document, in: library, chunks, onConflict: policy).sequence)
+            }
+        }
+    }
+
+    mutating func read() {
+        if generator.chance(50) {
+            let document = DocumentID.number(Int.random(in: 0..<6, using: &generator))
+            let withEmbeddings = generator.chance(50)
+            record { database throws(DatabaseError) in
+                .readDocument(document, try database.document(document, withEmbeddings: withEmbeddings).document.sequence)
+            }
+        } else {
+            let library = libraries.current.randomElement(using: &generator)!
+            let query = generator.exactVector()
+            record { database throws(DatabaseError) in
+                let hits = try database.search(in: library, query: query, count: 1000).hits
+                return .found(library, Dictionary(hits.map { ($0.chunk.id, $0.document.sequence) }) { first, _ in first })
+            }
+        }
+    }
+
+    private mutating func replaceLibrary(_ library: LibraryID) {
+        record { database throws(DatabaseError) in
+            try database.deleteLibrary(library)
+            return .deletedLibrary(library)
+        }
+        guard case .deletedLibrary = events.last?.observation else { return }
+        var new: LibraryID?
+        record { database throws(DatabaseError) in
+            let view = try database.createLibrary(
+                name: "", description: nil, metric: .l2, dimension: 4, model: "external", indexKind: .bruteForce)
+            new = view.record.id
+            return .createdLibrary(view.record.id, view.createdSequence)
+        }
+        if let new { libraries.update { $0 = $0.map { $0 == library ? new : $0 } } }
+    }
+
+    private mutating func record(_ call: (Database) throws(DatabaseError) -> Event.Observation) {
+        events.append(recorder.record(call))
+    }
+}
