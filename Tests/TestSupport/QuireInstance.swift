@@ -1,5 +1,5 @@
 import FoundationEssentials
-import Glibc
+package import Glibc
 
 /// A whole Quire of its own, as a user has it: nginx, the supervisor and the responder, on a free port, in a temporary directory.
 // Sound as Sendable: `supervisor` and `nginx` change only in `start` and `stop`, which one thread of a test calls.
@@ -45,7 +45,7 @@ package final class QuireInstance: @unchecked Sendable {
         }
     }
 
-    private static let nginxPath = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"].first { access($0, X_OK) == 0 }!
+    private static let nginxPath = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"].first { (path: String) in access(path, X_OK) == 0 }!
 
     /// Starts one of the built programs with the settings of this instance.
     package func run(_ program: String, _ arguments: String...) throws -> ChildProcess {

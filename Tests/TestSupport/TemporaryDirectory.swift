@@ -1,4 +1,4 @@
-package import FoundationEssentials
+import FoundationEssentials
 import Glibc
 
 /// A directory for one test, which goes with it. Others may pass through it, as nginx's workers must.
@@ -13,11 +13,8 @@ package final class TemporaryDirectory: Sendable {
     }
 
     deinit {
-        do {
-            try FileManager.default.removeItem(atPath: path)
-        } catch {
-            fputs("could not remove \(path): \(error)\n", stderr)
-        }
+        // What cannot be removed from /tmp does not make a promise of the product untrue.
+        try? FileManager.default.removeItem(atPath: path)
     }
 
     package static func / (directory: TemporaryDirectory, name: String) -> String { "\(directory.path)/\(name)" }
