@@ -2,15 +2,18 @@
 #include "quire_process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-int quire_spawn(pid_t *child, const char *path, char *const arguments[], char *const environment[], int standard_input) {
+int quire_spawn(
+    pid_t *child, const char *path, char *const arguments[], char *const environment[], int standard_input, int extra) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     int error = posix_spawn_file_actions_init(&actions);
@@ -27,7 +30,8 @@ int quire_spawn(pid_t *child, const char *path, char *const arguments[], char *c
     sigfillset(&all);
     // dup2 onto itself clears close-on-exec too (glibc 2.29).
     if ((error = posix_spawn_file_actions_adddup2(&actions, standard_input, STDIN_FILENO)) == 0 &&
-        (error = posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1)) == 0 &&
+        (error = posix_spawn_file_actions_adddup2(&actions, extra, STDERR_FILENO + 1)) == 0 &&
+        (error = posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 2)) == 0 &&
         (error = posix_spawnattr_setsigmask(&attributes, &none)) == 0 &&
         (error = posix_spawnattr_setsigdefault(&attributes, &all)) == 0 &&
         (error = posix_spawnattr_setpgroup(&attributes, 0)) == 0 &&
@@ -38,6 +42,10 @@ int quire_spawn(pid_t *child, const char *path, char *const arguments[], char *c
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return error;
+}
+
+int quire_pipe(int ends[2]) {
+    return pipe2(ends, O_CLOEXEC | O_NONBLOCK);
 }
 
 int quire_process_descriptor(pid_t child) {
@@ -58,7 +66,6 @@ static atomic_int redirected_descriptor = -1;
 static int redirected_signals[MOST_SIGNALS];
 static struct sigaction replaced_actions[MOST_SIGNALS];
 static int redirected_count;
-static struct sigaction replaced_pipe_action;
 
 static void write_signal_number(int signal) {
     int saved_errno = errno;
@@ -80,13 +87,11 @@ int quire_signals_redirect(const int *signals, int count, int descriptor) {
     }
     struct sigaction action = {.sa_handler = write_signal_number, .sa_flags = SA_RESTART};
     sigfillset(&action.sa_mask);
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
     redirected_count = count;
     for (int i = 0; i < count; i++) {
         redirected_signals[i] = signals[i];
         sigaction(signals[i], &action, &replaced_actions[i]);
     }
-    sigaction(SIGPIPE, &ignore, &replaced_pipe_action);
     return 0;
 }
 
@@ -94,9 +99,16 @@ void quire_signals_restore(void) {
     for (int i = 0; i < redirected_count; i++) {
         sigaction(redirected_signals[i], &replaced_actions[i], NULL);
     }
-    sigaction(SIGPIPE, &replaced_pipe_action, NULL);
     redirected_count = 0;
     atomic_store(&redirected_descriptor, -1);
+}
+
+const char *quire_signal_name(int signal) {
+    return sigabbrev_np(signal);
+}
+
+char **quire_environment(void) {
+    return environ;
 }
 
 int quire_set_parent_death_signal(int signal) {
