@@ -59,9 +59,9 @@ package struct JSONObject {
 
     func noteUnknownMembers() {
         for member in members where !member.isUsed {
-            let name = String(decoding: member.key, as: UTF8.self)
-            let shown = String(String.UnicodeScalarView(name.unicodeScalars.prefix(JSONReader.maxQuotedScalars)))
-            reader.descend(.key(shown)) { reader.note(.unknownField, "unknown field \(JSONReader.quoted(name))") }
+            // The location names it, so the message need not: input is echoed once.
+            let name = JSONReader.shortened(String(decoding: member.key, as: UTF8.self))
+            reader.descend(.key(name)) { reader.note(.unknownField, "unknown field") }
         }
     }
 

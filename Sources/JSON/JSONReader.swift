@@ -14,7 +14,7 @@ import CSimdJSON
 package final class JSONReader {
     package static let maxProblems = 20
     /// Offending input is quoted no further than this.
-    package static let maxQuotedScalars = 80
+    static let maxQuotedScalars = 80
 
     private let document: JSONDocument
     private var path: [JSONPathComponent]
@@ -51,9 +51,12 @@ package final class JSONReader {
         return body()
     }
 
-    static func quoted(_ text: String) -> String {
+    package static func quoted(_ text: String) -> String { "'\(shortened(text))'" }
+
+    /// Offending input as it may be shown. Scalars, not characters, because one character can have any number of them.
+    package static func shortened(_ text: String) -> String {
         let scalars = text.unicodeScalars
-        guard scalars.count > maxQuotedScalars else { return "'\(text)'" }
-        return "'\(String(String.UnicodeScalarView(scalars.prefix(maxQuotedScalars))))…'"
+        guard scalars.count > maxQuotedScalars else { return text }
+        return String(String.UnicodeScalarView(scalars.prefix(maxQuotedScalars))) + "…"
     }
 }
