@@ -158,7 +158,7 @@ extension APIError {
         switch error {
         case let error as APIError: self = error
         case let error as DatabaseError: self.init(error)
-        case let error as EmbeddingError: self.init(.embeddingService, "\(error)")
+        case let error as EmbeddingError: self.init(error)
         case let error as JSONSyntaxError: self.init(.invalidRequest, "Malformed JSON: \(error.reason)")
         case let error as JSONProblems: self.init(error.problems)
         default: self.init(.internalError, "The request could not be handled; the log has its id")
@@ -182,6 +182,16 @@ extension APIError {
         case .changedSince(let sequence):
             self.init(.preconditionFailed, "If-Match does not match: the current ETag is \"\(sequence)\"")
         case .storage(let error): self.init(error)
+        }
+    }
+
+    private init(_ error: EmbeddingError) {
+        switch error {
+        case .providerUnavailable(let model, let reason): self.init(.embeddingService, "No text can be embedded with '\(model)': \(reason)")
+        case .noDirection(let model): self.init(.embeddingService, "The model '\(model)' gave a text a vector without a direction")
+        case .unreadableFile, .invalidModelFile, .unsupportedPrecision:
+            // A model that cannot be loaded is unavailable from the start, with the reason.
+            self.init(.embeddingService, "The model could not be loaded: \(error)")
         }
     }
 

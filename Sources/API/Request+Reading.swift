@@ -30,29 +30,25 @@ extension Request {
         return result
     }
 
-    /// The sequence that `If-Match` names; `nil` without one or for `*`.
-    func expectedSequence() throws -> SequenceNumber? {
-        guard let header = headers[.ifMatch], header != "*" else { return nil }
-        guard header.count > 2, header.first == "\"", header.last == "\"", let number = UInt64(header.dropFirst().dropLast()) else {
-            // A tag that we never gave out cannot match.
-            throw APIError(.preconditionFailed, "If-Match does not match: an ETag looks like \"42\"")
-        }
-        return SequenceNumber(rawValue: number)
+    /// The version of an object that `If-Match` insists on: the current one, or `nil` if any will do (RFC 9110, section 13.1.1).
+    /// The change itself checks it once more, because others write meanwhile.
+    ///
+    /// - Throws: 412 if the current version is not among those named. A weak tag never matches here.
+    func expectedSequence(current: SequenceNumber) throws -> SequenceNumber? {
+        guard let tags = entityTags(.ifMatch), tags != ["*"] else { return nil }
+        guard tags.contains(current.entityTag) else { throw DatabaseError.changedSince(current) }
+        return current
     }
 
     /// Whether the client holds this version already (RFC 9110, section 13.1.2).
     func hasCurrent(_ sequence: SequenceNumber) -> Bool {
-        guard let header = headers[.ifNoneMatch] else { return false }
-        return header == "*"
-            || header.split(separator: ",").contains { $0.trimmed == sequence.entityTag || $0.trimmed == "W/\(sequence.entityTag)" }
+        guard let tags = entityTags(.ifNoneMatch) else { return false }
+        return tags == ["*"] || tags.contains(sequence.entityTag) || tags.contains("W/" + sequence.entityTag)
     }
-}
 
-extension Substring {
-    fileprivate var trimmed: Substring {
-        var text = drop { $0 == " " }
-        while text.last == " " { text.removeLast() }
-        return text
+    /// The tags of a list. Ours are numbers in quotes, so a comma within a tag can only be in one that we never gave out.
+    private func entityTags(_ name: HTTPField.Name) -> [String]? {
+        headers[name].map { $0.split(separator: ",").map { $0.filter { $0 != " " && $0 != "\t" } } }
     }
 }
 
@@ -115,8 +111,7 @@ struct QueryReader {
 
     fileprivate mutating func finish() throws {
         for parameter in query.parameters where !used.contains(parameter.name) {
-            let shown = String(parameter.name.prefix(JSONReader.maxQuotedScalars))
-            note(shown, .unknownField, "unknown parameter")
+            note(JSONReader.shortened(parameter.name), .unknownField, "unknown parameter")
         }
         if !problems.isEmpty { throw JSONProblems(Array(problems.prefix(JSONReader.maxProblems))) }
     }

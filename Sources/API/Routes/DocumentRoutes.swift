@@ -90,7 +90,8 @@ struct DocumentRoutes {
         let database = try service.database
         let id: DocumentID = try path.identifier("id")
         try request.readQuery { _ in }
-        try database.deleteDocument(id, expecting: request.expectedSequence())
+        let current = try database.document(id).document.sequence
+        try database.deleteDocument(id, expecting: request.expectedSequence(current: current))
         return .noContent
     }
 }

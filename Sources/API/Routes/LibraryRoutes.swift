@@ -24,36 +24,11 @@ struct LibraryRoutes {
     @Sendable private func create(_ request: Request, _: PathParameters) throws -> Response {
         let database = try service.database
         try request.readQuery { _ in }
-        let body = try NewLibrary(request.jsonReader())
-        let (model, dimension) = try modelAndDimension(of: body)
+        let body = try NewLibrary(request.jsonReader(), service.catalogue, defaultModel: service.settings.embeddingModel)
         let library = try database.createLibrary(
-            name: body.name, description: body.description, metric: body.metric, dimension: dimension, model: model,
+            name: body.name, description: body.description, metric: body.metric, dimension: body.dimension, model: body.model,
             indexKind: body.indexKind)
         return respond(.created, library)
-    }
-
-    /// A dimension alone makes a library of precomputed vectors; with a model it must be the model's.
-    private func modelAndDimension(of body: NewLibrary) throws -> (model: String, dimension: Int) {
-        if body.model == nil || body.model == LibraryRecord.externalModel, let dimension = body.dimension {
-            return (LibraryRecord.externalModel, dimension)
-        }
-        let catalogue = try service.catalogue
-        let name = body.model ?? service.settings.embeddingModel
-        guard let model = catalogue.model(named: name) else {
-            if name == LibraryRecord.externalModel {
-                throw APIError([problem("embedding_dimension", "is required for the model '\(name)'", .missing)])
-            }
-            let known = catalogue.models.map { "'\($0.name)'" }.joined(separator: ", ")
-            throw APIError([problem("embedding_model", "unknown value '\(name)'; known: \(known)", .unknownValue)])
-        }
-        if let dimension = body.dimension, dimension != model.dimension {
-            throw APIError([problem("embedding_dimension", "the model '\(name)' has dimension \(model.dimension)", .outOfRange)])
-        }
-        return (model.name, model.dimension)
-    }
-
-    private func problem(_ field: String, _ message: String, _ kind: JSONProblem.Kind) -> JSONProblem {
-        JSONProblem(location: [.key("body"), .key(field)], message: message, kind: kind)
     }
 
     @Sendable private func list(_ request: Request, _: PathParameters) throws -> Response {
@@ -85,15 +60,17 @@ struct LibraryRoutes {
         let database = try service.database
         let id: LibraryID = try path.identifier("id")
         try request.readQuery { _ in }
+        let current = try database.library(id).sequence
         let change = try LibraryChange(request.jsonReader())
-        return respond(.ok, try database.updateLibrary(id, change, expecting: request.expectedSequence()))
+        return respond(.ok, try database.updateLibrary(id, change, expecting: request.expectedSequence(current: current)))
     }
 
     @Sendable private func delete(_ request: Request, _ path: PathParameters) throws -> Response {
         let database = try service.database
         let id: LibraryID = try path.identifier("id")
         try request.readQuery { _ in }
-        try database.deleteLibrary(id, expecting: request.expectedSequence())
+        let current = try database.library(id).sequence
+        try database.deleteLibrary(id, expecting: request.expectedSequence(current: current))
         return .noContent
     }
 

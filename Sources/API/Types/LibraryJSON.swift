@@ -1,4 +1,5 @@
 import Database
+import Embedding
 import JSON
 import Settings
 import VectorSearch
@@ -78,20 +79,18 @@ struct NewLibrary {
     let name: String
     let description: String?
     let indexKind: IndexKind
-    /// `nil`: the server's own, unless a dimension is given alone.
-    let model: String?
-    let dimension: Int?
+    let model: String
+    let dimension: Int
     let metric: Metric
 
     static let nameLength = 1...255
     static let descriptionLength = 0...10_000
 
-    init(_ reader: JSONReader) throws {
+    init(_ reader: JSONReader, _ catalogue: ModelCatalogue, defaultModel: String) throws {
         var name: String?
         var description: String?
         var indexKind: IndexKind?
-        var model: String?
-        var dimension: Int?
+        var embedding: (model: String, dimension: Int)?
         var metric: Metric?
         reader.readObject { object in
             name = object.required("name") { $0.string(length: Self.nameLength) }
@@ -100,17 +99,48 @@ struct NewLibrary {
             // Exact search has no parameters, so every key is unknown.
             _ = object.optional("index_params") { $0.object { _ in } }
             _ = object.optional("quantization") { $0.choice(of: Quantization.self) }
-            model = object.optional("embedding_model") { $0.string(length: 1...64) }
-            dimension = object.optional("embedding_dimension") { $0.integer(in: 1...Limits.maxDimension) }
+            embedding = Self.readEmbedding(&object, catalogue, defaultModel)
             metric = object.optional("metric") { $0.choice(of: Metric.self) }
         }
         try reader.finish()
         self.name = name!
         self.description = description
         self.indexKind = indexKind ?? .bruteForce
-        self.model = model
-        self.dimension = dimension
+        (self.model, self.dimension) = embedding!
         self.metric = metric ?? .cosine
+    }
+
+    /// A dimension alone makes a library of precomputed vectors; with a model it must be the model's. `nil` after a problem.
+    private static func readEmbedding(
+        _ object: inout JSONObject, _ catalogue: ModelCatalogue, _ defaultModel: String
+    ) -> (model: String, dimension: Int)? {
+        let (hasModel, hasDimension) = (object.has("embedding_model"), object.has("embedding_dimension"))
+        let named = object.optional("embedding_model") { $0.modelName(in: catalogue) }
+        let dimension = object.optional("embedding_dimension") { $0.integer(in: 1...Limits.maxDimension) }
+        if hasModel && named == nil || hasDimension && dimension == nil { return nil }
+
+        let name = named ?? (hasDimension ? LibraryRecord.externalModel : defaultModel)
+        guard let model = catalogue.model(named: name) else {
+            if let dimension { return (name, dimension) }
+            object.note(.missing, at: "embedding_dimension", "is required for the model '\(name)'")
+            return nil
+        }
+        if let dimension, dimension != model.dimension {
+            object.note(.outOfRange, at: "embedding_dimension", "the model '\(name)' has dimension \(model.dimension)")
+            return nil
+        }
+        return (name, model.dimension)
+    }
+}
+
+extension JSONValue {
+    fileprivate func modelName(in catalogue: ModelCatalogue) -> String? {
+        guard let name = string() else { return nil }
+        let known = catalogue.models.map(\.name) + [LibraryRecord.externalModel]
+        if known.contains(name) { return name }
+        let list = known.map { "'\($0)'" }.joined(separator: ", ")
+        note(.unknownValue, "unknown value \(JSONReader.quoted(name)); known: \(list)")
+        return nil
     }
 }
 
