@@ -1,0 +1,63 @@
+import Glibc
+import Locks
+import Storage
+
+/// The real file system, with a switch for what goes wrong.
+// Sound as Sendable: `trouble` is read and written under `lock`.
+final class Disk: FileSystem, @unchecked Sendable {
+    enum Trouble {
+        case none
+        /// Writes fail for want of space.
+        case full
+        /// Writes fail, nobody knows why.
+        case broken
+    }
+
+    private let lock = Lock()
+    private var trouble = Trouble.none
+    private let files = LocalFileSystem()
+
+    func become(_ trouble: Trouble) { lock.withLock { self.trouble = trouble } }
+
+    fileprivate func check(_ path: String) throws(StorageError) {
+        switch lock.withLock({ trouble }) {
+        case .none: return
+        case .full: throw .ioFailed(operation: "write", path: path, errno: ENOSPC)
+        case .broken: throw .ioFailed(operation: "write", path: path, errno: EIO)
+        }
+    }
+
+    func open(_ path: String, for access: FileAccess) throws(StorageError) -> any File {
+        DiskFile(file: try files.open(path, for: access), disk: self)
+    }
+
+    func makeDirectory(_ path: String) throws(StorageError) { try files.makeDirectory(path) }
+    func list(_ directory: String) throws(StorageError) -> [String] { try files.list(directory) }
+    func rename(_ source: String, to destination: String) throws(StorageError) { try files.rename(source, to: destination) }
+    func remove(_ path: String) throws(StorageError) { try files.remove(path) }
+    func synchronizeDirectory(_ path: String) throws(StorageError) { try files.synchronizeDirectory(path) }
+}
+
+private final class DiskFile: File {
+    let file: any File
+    let disk: Disk
+
+    init(file: any File, disk: Disk) {
+        self.file = file
+        self.disk = disk
+    }
+
+    var path: String { file.path }
+    func size() throws(StorageError) -> UInt64 { try file.size() }
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StorageError) -> Int {
+        try file.read(into: buffer, at: offset)
+    }
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError) -> Int {
+        try disk.check(path)
+        return try file.write(bytes, at: offset)
+    }
+    func truncate(to size: UInt64) throws(StorageError) { try file.truncate(to: size) }
+    func synchronizeData() throws(StorageError) { try file.synchronizeData() }
+    func synchronize() throws(StorageError) { try file.synchronize() }
+    func close() throws(StorageError) { try file.close() }
+}

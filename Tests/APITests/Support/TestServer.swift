@@ -1,0 +1,127 @@
+import Database
+import Embedding
+import FoundationEssentials
+import Glibc
+import HTTP
+import HTTPTypes
+import Logging
+import Settings
+import Storage
+import Testing
+
+@testable import API
+
+/// The API over a database of its own, without a transport. Every exchange is held to the OpenAPI document.
+final class TestServer {
+    let settings: Settings
+    let service: Service
+    let api: API
+    let database: Database
+    private let directory: String
+
+    /// - Parameters:
+    ///   - model: where the weights are; without them no text is embedded.
+    ///   - starts: whether the service is given its database.
+    init(_ environment: [String: String] = [:], model: String? = nil, starts: Bool = true, disk: Disk = Disk()) throws {
+        var template = Array("/tmp/quire-api-XXXXXX".utf8CString)
+        directory = String(cString: try #require(mkdtemp(&template)))
+        let machine = Machine(userID: 1000, home: "/home/nobody", cores: 2)
+        settings = try Settings.load(environment: environment, machine: machine)
+        service = Service(settings: settings)
+        api = API(service, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let service = service
+        database = try Database(directory: directory, fileSystem: disk, durability: .os) { service.fail($0) }
+        if starts { service.start(database, ModelCatalogue(modelDirectory: model)) }
+    }
+
+    deinit {
+        // A test that broke the storage has said so itself.
+        try? database.close()
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    // MARK: Requests
+
+    func get(_ target: String, _ headers: HTTPFields = [:]) -> Reply { send(.get, target, headers) }
+
+    func delete(_ target: String, _ headers: HTTPFields = [:]) -> Reply { send(.delete, target, headers) }
+
+    func post(_ target: String, _ body: JSON, _ headers: HTTPFields = [:]) -> Reply { send(.post, target, headers, text: body.text) }
+
+    func patch(_ target: String, _ body: JSON, _ headers: HTTPFields = [:]) -> Reply { send(.patch, target, headers, text: body.text) }
+
+    /// A POST whose body is this text, whether or not it is JSON.
+    func post(_ target: String, text: String, _ headers: HTTPFields = [:]) -> Reply { send(.post, target, headers, text: text) }
+
+    func send(_ method: HTTPRequest.Method, _ target: String, _ headers: HTTPFields = [:], text: String = "") -> Reply {
+        send(method, target, headers, bytes: Array(text.utf8))
+    }
+
+    func send(_ method: HTTPRequest.Method, _ target: String, _ headers: HTTPFields = [:], bytes: [UInt8]) -> Reply {
+        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let query = parts.count > 1 ? parts[1] : ""
+        let request = Request(method: method, path: parts[0], query: query, headers: headers, body: bytes, id: "test-1")
+        let response = api.respond(to: request)
+        let violations = Contract.shared.violations(by: request, response)
+        #expect(violations.isEmpty, "\(method) \(target): \(String(decoding: response.body.prefix(300), as: UTF8.self))")
+        return Reply(response)
+    }
+
+    // MARK: Objects that tests start from
+
+    /// The path of a new library of vectors.
+    func vectors(_ dimension: Int = 3, metric: String = "cosine") -> String {
+        let body: JSON = ["name": "v", "embedding_dimension": .number(Double(dimension)), "metric": .string(metric)]
+        return post("/v1/libraries", body).headers[.location] ?? "no library"
+    }
+
+    /// The path of a new library for texts.
+    func texts() -> String { post("/v1/libraries", ["name": "t"]).headers[.location] ?? "no library" }
+
+    /// Adds a document of one chunk per vector.
+    @discardableResult
+    func add(_ vectors: [[Double]], to library: String, title: String = "d", id: String? = nil, query: String = "") -> Reply {
+        let chunks = vectors.map { vector in ["text": "x", "embedding": .array(vector.map { .number($0) })] as JSON }
+        var body: [String: JSON] = ["title": .string(title), "chunks": .array(chunks)]
+        if let id { body["id"] = .string(id) }
+        return post("\(library)/documents/with-embeddings\(query)", .object(body))
+    }
+}
+
+struct Reply {
+    let status: Int
+    let headers: HTTPFields
+    let body: [UInt8]
+    /// Null without a body.
+    let json: JSON
+
+    init(_ response: Response) {
+        status = response.status.code
+        headers = response.headers
+        body = response.body
+        json = (try? JSON(parsing: response.body)) ?? .null
+    }
+
+    var errorType: String? { json["error_type"]?.string }
+    var detail: String { json["detail"]?.string ?? "" }
+    var etag: String? { headers[.eTag] }
+
+    /// `body.chunks.3.embedding` for each of `errors`.
+    var locations: [String] {
+        (json["errors"]?.array ?? []).map { problem in
+            (problem["loc"]?.array ?? []).map { $0.string ?? "\($0.integer ?? -1)" }.joined(separator: ".")
+        }
+    }
+
+    var problemTypes: [String] { (json["errors"]?.array ?? []).compactMap { $0["type"]?.string } }
+
+    /// The path of the next page, as `Link` says.
+    var next: String? {
+        guard let link = headers[.link], link.hasPrefix("<"), link.hasSuffix(">; rel=\"next\"") else { return nil }
+        return String(link.dropFirst().prefix { $0 != ">" })
+    }
+}
+
+extension Reply: CustomTestStringConvertible {
+    var testDescription: String { "\(status) \(String(decoding: body.prefix(600), as: UTF8.self))" }
+}
