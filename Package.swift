@@ -34,7 +34,7 @@ let package = Package(
 
         // The engine.
         .target(name: "VectorSearch", dependencies: ["CVectorKernels"]),
-        .target(name: "Locks"),
+        .target(name: "Locks", dependencies: ["CPlatform"]),
         .target(name: "Storage", dependencies: ["CPlatform", "Locks"]),
         .target(name: "Database", dependencies: ["VectorSearch", "Storage", "Locks", collections]),
         .target(name: "Embedding", dependencies: ["CEmbeddingKernels", "Locks"]),
@@ -46,7 +46,7 @@ let package = Package(
             name: "API",
             dependencies: ["Database", "Storage", "VectorSearch", "Embedding", "JSON", "HTTP", "Settings", "Locks", httpTypes, logging],
             resources: [.embedInCode("Resources")]),
-        .target(name: "FastCGI", dependencies: ["CFastCGI", "CPlatform", "HTTP", httpTypes]),
+        .target(name: "FastCGI", dependencies: ["CFastCGI", "CPlatform", "Locks", "HTTP", httpTypes]),
 
         // The process.
         .target(name: "Settings", dependencies: [configuration]),
@@ -66,7 +66,7 @@ let package = Package(
         .testTarget(name: "VectorSearchTests", dependencies: ["VectorSearch", "CVectorKernels"]),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Locks", "CPlatform"]),
         .testTarget(name: "DatabaseTests", dependencies: ["Database", "Storage", "VectorSearch", "Locks"]),
-        .testTarget(name: "EmbeddingTests", dependencies: ["Embedding", "CEmbeddingKernels"], exclude: ["Fixtures"]),
+        .testTarget(name: "EmbeddingTests", dependencies: ["Embedding", "CEmbeddingKernels", "Locks"], exclude: ["Fixtures"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", httpTypes]),
         .testTarget(

@@ -1,6 +1,7 @@
 import CFastCGI
 import Glibc
 package import HTTP
+import Locks
 import Synchronization
 
 /// Serves HTTP requests that arrive from nginx over FastCGI on a unix socket, on threads of its own.
@@ -46,12 +47,12 @@ package final class FastCGIServer: Sendable {
 
         shared.workersWillStart(workers.count)
         for (index, worker) in workers.enumerated() {
-            do throws(FastCGIError) {
-                try WorkerThread.start(stackBytes: configuration.stackBytes) { worker.run() }
+            do throws(Thread.StartFailed) {
+                try Thread("quire-worker", stackBytes: configuration.stackBytes) { worker.run() }.detach()
             } catch {
                 for _ in index..<workers.count { shared.workerFinished() }
                 shared.stop()
-                throw error
+                throw .systemCallFailed(call: "pthread_create", errno: error.errno)
             }
         }
     }

@@ -127,6 +127,6 @@ final class Shared<Value>: @unchecked Sendable {
 
 /// Runs `body` on `count` threads at once and waits for all.
 func runOnThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) throws {
-    let threads = try (0..<count).map { index in try DedicatedThread(name: "test") { body(index) } }
+    let threads = try (0..<count).map { index in try Thread("test") { body(index) } }
     for thread in threads { thread.join() }
 }

@@ -15,6 +15,10 @@ package final class QuireInstance: @unchecked Sendable {
 
     package struct Failed: Error {
         let what: String
+
+        package init(what: String) {
+            self.what = what
+        }
     }
 
     /// Starts everything and waits until it is ready.

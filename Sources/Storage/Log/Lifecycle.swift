@@ -6,15 +6,19 @@ import Locks
 /// `lock` held only.
 final class Lifecycle: @unchecked Sendable {
     private let lock = Lock()
-    private var thread: DedicatedThread?
+    private var thread: Thread?
     private var result: Result<Void, StorageError> = .success(())
     private var isFinished = false
 
     func start(_ body: @escaping @Sendable () throws(StorageError) -> Void) throws(StorageError) {
         try lock.withLock { () throws(StorageError) in
             precondition(thread == nil && !isFinished, "a log is started once")
-            thread = try DedicatedThread(name: "quire-log") { [self] in
-                result = Result { () throws(StorageError) in try body() }
+            do throws(Thread.StartFailed) {
+                thread = try Thread("quire-log") { [self] in
+                    result = Result { () throws(StorageError) in try body() }
+                }
+            } catch {
+                throw .ioFailed(operation: "pthread_create", path: "quire-log", errno: error.errno)
             }
         }
     }

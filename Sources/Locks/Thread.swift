@@ -6,10 +6,10 @@ import Glibc
 /// SIGTERM, SIGINT and SIGHUP are blocked in it, they are for the thread that waits for them; so is SIGXFSZ, which makes a file at
 /// its size limit an error of `write` and not the end of the process. SIGUSR1 stays open: Swift's crash handler stops the other
 /// threads with it.
-struct Thread: Sendable {
+package struct Thread: Sendable {
     /// `pthread_create` and its helpers return an errno value.
-    struct StartFailed: Error, Equatable {
-        let errno: Int32
+    package struct StartFailed: Error, Equatable {
+        package let errno: Int32
     }
 
     private let identifier: pthread_t
@@ -29,7 +29,7 @@ struct Thread: Sendable {
     /// - Parameters:
     ///   - name: what debuggers show; the first 15 bytes count.
     ///   - stackBytes: at least 16 KiB; `nil`: the system's default.
-    init(_ name: String, stackBytes: Int? = nil, _ body: @escaping @Sendable () -> Void) throws(StartFailed) {
+    package init(_ name: String, stackBytes: Int? = nil, _ body: @escaping @Sendable () -> Void) throws(StartFailed) {
         var attributes = pthread_attr_t()
         try check(pthread_attr_init(&attributes))
         defer { pthread_attr_destroy(&attributes) }
@@ -60,13 +60,13 @@ struct Thread: Sendable {
     }
 
     /// Waits until the thread has ended.
-    func join() {
+    package func join() {
         let code = pthread_join(identifier, nil)
         precondition(code == 0, "pthread_join failed with \(code)")
     }
 
     /// Lets the thread end by itself.
-    func detach() {
+    package func detach() {
         let code = pthread_detach(identifier)
         precondition(code == 0, "pthread_detach failed with \(code)")
     }
