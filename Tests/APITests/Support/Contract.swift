@@ -5,7 +5,7 @@ import HTTPTypes
 @testable import API
 
 /// The OpenAPI document as the judge of requests and responses.
-struct Contract {
+struct Contract: Sendable {
     static let shared = try! Contract(JSON(parsing: PackageResources.openapi_json))
 
     let document: JSON

@@ -1,7 +1,7 @@
 import FoundationEssentials
 
 /// A JSON value, read by Foundation: a reader that shares no code with the one under test.
-enum JSON: Decodable, Equatable {
+enum JSON: Decodable, Equatable, Sendable {
     case null
     case bool(Bool)
     case number(Double)

@@ -1,6 +1,6 @@
 /// The part of JSON Schema (2020-12) that the OpenAPI document uses. A keyword it does not know is a violation, so that nothing in
 /// the document goes unchecked unnoticed.
-struct Schema {
+struct Schema: Sendable {
     let document: JSON
 
     /// Every place where `value` breaks `schema`, in words.

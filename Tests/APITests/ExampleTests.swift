@@ -1,0 +1,119 @@
+import HTTPTypes
+import Testing
+
+@testable import API
+
+/// Every example of the OpenAPI document, against what the server says.
+struct ExampleTests {
+    /// Holds the examples of replies to replies, one after another, and remembers which were held.
+    private struct Story {
+        private(set) var told: Set<String> = []
+
+        /// - Parameter name: an operation's id, or the name of a response that many operations share.
+        mutating func tell(_ name: String, _ reply: Reply) {
+            guard let example = ExampleTests.examples[name] else {
+                Issue.record("the document has no example for \(name)")
+                return
+            }
+            told.insert(name)
+            let differences = ExampleTests.differences(between: example, and: reply.json, at: "$")
+            #expect(differences.isEmpty, "\(name)")
+        }
+    }
+
+    /// Examples of replies by operation or shared response.
+    private static let examples: [String: JSON] = {
+        var examples: [String: JSON] = [:]
+        for operation in Contract.shared.operations.values {
+            for response in operation["responses"]!.object!.values {
+                examples[operation["operationId"]!.string!] =
+                    response["content"]?["application/json"]?["example"] ?? examples[operation["operationId"]!.string!]
+            }
+        }
+        for (name, response) in Contract.shared.document["components"]!["responses"]!.object! {
+            examples[name] = response["content"]?["application/json"]?["example"]
+        }
+        return examples
+    }()
+
+    /// The example of a body, as the document has it.
+    private func body(_ operation: String, _ name: String) throws -> JSON {
+        let body = Contract.shared.operations[operation]?["requestBody"]?["content"]?["application/json"]
+        return try #require(body?["examples"]?[name]?["value"])
+    }
+
+    /// What differs from one run to the next.
+    private static let volatile: Set = [
+        "id", "library_id", "document_id", "source_document_id", "request_id", "created_at", "updated_at", "timestamp", "query_time_ms",
+        "durable_sequence", "last_sequence", "capacity", "utilization", "bytes",
+    ]
+
+    private static func differences(between example: JSON, and actual: JSON, at path: String) -> [String] {
+        switch (example, actual) {
+        case (.object(let expected), .object(let found)):
+            let missing = Set(expected.keys).symmetricDifference(found.keys).sorted().map { "\(path).\($0) is on one side only" }
+            return missing
+                + expected.sorted { $0.key < $1.key }.flatMap { key, value in
+                    volatile.contains(key) ? [] : found[key].map { differences(between: value, and: $0, at: "\(path).\(key)") } ?? []
+                }
+        case (.array(let expected), .array(let found)) where expected.count == found.count:
+            return zip(expected, found).enumerated().flatMap { differences(between: $1.0, and: $1.1, at: "\(path)[\($0)]") }
+        // The instructions of a CPU decide the last digits of an embedding.
+        case (.number(let expected), .number(let found)) where abs(expected - found) < 0.01:
+            return []
+        default:
+            return example == actual ? [] : ["\(path): \(example.text) is now \(actual.text)"]
+        }
+    }
+
+    @Test("the examples of the document are what the server says", .needsWeights)
+    func examples() throws {
+        let server = try TestServer(model: Weights.directory)
+        var story = Story()
+
+        let notes = server.post("/v1/libraries", try body("POST /v1/libraries", "text"))
+        let colours = server.post("/v1/libraries", try body("POST /v1/libraries", "vectors"))
+        let (texts, vectors) = (try #require(notes.headers[.location]), try #require(colours.headers[.location]))
+        let document = try body("POST /v1/libraries/{id}/documents/with-embeddings", "colours")
+        let path = "/v1/documents/\(try #require(document["id"]?.string))"
+
+        story.tell("createLibrary", notes)
+        story.tell("addTexts", server.post("\(texts)/documents", try body("POST /v1/libraries/{id}/documents", "notes")))
+        story.tell("addVectors", server.post("\(vectors)/documents/with-embeddings", document))
+        story.tell("listLibraries", server.get("/v1/libraries"))
+        story.tell("getLibrary", server.get(vectors))
+        story.tell("getStatistics", server.get("\(vectors)/statistics"))
+        story.tell("listDocuments", server.get("\(vectors)/documents"))
+        story.tell("getDocument", server.get(path))
+        let search = try body("POST /v1/libraries/{id}/search", "bird")
+        story.tell("searchByText", server.post("\(texts)/search", search))
+        let vectorSearch = try body("POST /v1/libraries/{id}/search/embedding", "orange")
+        story.tell("searchByVector", server.post("\(vectors)/search/embedding", vectorSearch))
+        story.tell("updateLibrary", server.patch(texts, try body("PATCH /v1/libraries/{id}", "rename")))
+        story.tell("listModels", server.get("/v1/models"))
+        story.tell("getRoot", server.get("/"))
+        story.tell("getHealth", server.get("/health"))
+        story.tell("getReady", server.get("/ready"))
+
+        story.tell("BadJSON", server.post("/v1/libraries", text: #"{"name": "Field notes""#))
+        story.tell("BadText", server.post("\(vectors)/search", search))
+        story.tell("BadVector", server.post("\(vectors)/search/embedding", ["embedding": [1, 0]]))
+        story.tell("NoLibrary", server.get("/v1/libraries/3f2a8c1e-5b7d-4f60-9a1c-2d4e6f8a0b1c"))
+        story.tell("NoDocument", server.get("/v1/documents/3f2a8c1e-5b7d-4f60-9a1c-2d4e6f8a0b1c"))
+        story.tell("NotFound", server.get("/v1/library"))
+        story.tell("MethodNotAllowed", server.send(.put, "/v1/libraries"))
+        story.tell("Conflict", server.post("\(vectors)/documents/with-embeddings", document))
+        story.tell("PreconditionFailed", server.delete(path, [.ifMatch: "\"1\""]))
+        story.tell("UnsupportedMediaType", server.post("/v1/libraries", ["name": "n"], [.contentType: "text/plain"]))
+        story.tell("Invalid", server.get("/v1/libraries?limit=0"))
+        story.tell("InvalidBody", server.post("/v1/libraries", ["name": "", "metrc": "l2"]))
+        story.tell("InvalidDocument", server.post("\(texts)/documents", ["texts": ["a", 5]]))
+        let remote = server.post("/v1/libraries", ["name": "n", "embedding_model": "embed-english-v3.0"])
+        story.tell("NoEmbedding", server.post("\(try #require(remote.headers[.location]))/search", search))
+        let starting = try TestServer(starts: false)
+        story.tell("Unavailable", starting.get("/v1/libraries"))
+        story.tell("NotReady", starting.get("/ready"))
+
+        #expect(story.told == Set(Self.examples.keys), "every example is held to a reply")
+    }
+}
