@@ -1,3 +1,4 @@
+import FoundationEssentials
 import HTTPTypes
 import Settings
 import Testing
@@ -69,6 +70,22 @@ struct ContractTests {
         let documented = Set(schema.array?.compactMap(\.string) ?? [])
 
         #expect(documented == Set(APIError.ErrorType.allCases.map(\.rawValue)).union(["URITooLongError", "HeadersTooLargeError"]))
+    }
+
+    @Test("what nginx answers itself has the documented shape and types")
+    func edge() throws {
+        let checkout = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let pages = try String(contentsOf: checkout.appending(path: "nginx/snippets/error-pages.conf"), encoding: .utf8)
+        let description = try #require(Contract.shared.document["info"]?["description"]?.string)
+
+        let bodies = pages.matches(of: /return ([0-9]{3}) '(.*)';/)
+
+        #expect(bodies.count > 5)
+        for body in bodies {
+            let error = try JSON(parsing: Array(body.2.utf8))
+            #expect(Contract.shared.schema.violations(of: ["$ref": "#/components/schemas/Error"], by: error).isEmpty)
+            #expect(description.contains("\(body.1)"), "the status is spoken of")
+        }
     }
 
     @Test("every reference leads somewhere and every component is used")
