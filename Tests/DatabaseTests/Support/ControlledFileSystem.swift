@@ -23,6 +23,9 @@ final class ControlledFileSystem: FileSystem {
         var syncError: Int32?
     }
 
+    /// A change that should have been refused waits for the sync that its own test holds: then the hold ends, and the test fails.
+    fileprivate static let longestHold = Duration.seconds(5)
+
     fileprivate let state = Shared(State())
     fileprivate let syncs: Syncs
     private let base = LocalFileSystem()
@@ -40,7 +43,7 @@ final class ControlledFileSystem: FileSystem {
     func passOneSync() { state.update { $0.passes += 1 } }
 
     /// Returns when a sync is being held, so a batch of records is in the file and not yet durable.
-    func waitUntilSyncIsHeld() { state.wait { $0.waitingSyncs > 0 && $0.passes == 0 } }
+    func waitUntilSyncIsHeld() { state.wait { !$0.isHolding || $0.waitingSyncs > 0 && $0.passes == 0 } }
 
     /// The next write of records fails, and no later one.
     func failNextWrite(_ errno: Int32) { state.update { $0.writeError = errno } }
@@ -110,9 +113,11 @@ private final class ControlledFile: File, @unchecked Sendable {
 
     private func passHand() throws(StorageError) {
         fileSystem.state.update { $0.waitingSyncs += 1 }
-        let planned = fileSystem.state.wait(until: { !$0.isHolding || $0.passes > 0 }) { state in
+        let planned = fileSystem.state.wait(atMost: ControlledFileSystem.longestHold) {
+            !$0.isHolding || $0.passes > 0
+        } then: { state in
             state.waitingSyncs -= 1
-            if state.isHolding { state.passes -= 1 }
+            if state.passes > 0 { state.passes -= 1 } else { state.isHolding = false }
             defer { state.syncError = nil }
             return state.syncError
         }

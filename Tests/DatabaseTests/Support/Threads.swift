@@ -23,6 +23,8 @@ final class Background<Success: Sendable>: Sendable {
         self.thread = thread
     }
 
+    var hasEnded: Bool { result.current != nil }
+
     /// Waits for the thread to end. Once per thread.
     func value() throws -> Success {
         pthread_join(thread, nil)
@@ -73,10 +75,12 @@ final class Shared<Value>: @unchecked Sendable {
         }
     }
 
-    /// Waits until `condition` holds, then runs `body` on the value.
-    func wait<Result>(until condition: (Value) -> Bool, then body: (inout Value) -> Result) -> Result {
+    /// Waits until `condition` holds, for at most `limit`, then runs `body` on the value.
+    func wait<Result>(
+        atMost limit: Duration = .seconds(3600), until condition: (Value) -> Bool, then body: (inout Value) -> Result
+    ) -> Result {
         lock.withLock {
-            while !condition(value) { changed.wait(lock) }
+            while !condition(value), changed.wait(lock, atMost: limit) {}
             defer { changed.broadcast() }
             return body(&value)
         }
