@@ -92,6 +92,11 @@ int quire_signals_redirect(const int *signals, int count, int descriptor) {
         redirected_signals[i] = signals[i];
         sigaction(signals[i], &action, &replaced_actions[i]);
     }
+    // Whoever started this process may have had them blocked, and a mask survives exec.
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    for (int i = 0; i < count; i++) sigaddset(&wanted, signals[i]);
+    pthread_sigmask(SIG_UNBLOCK, &wanted, NULL);
     return 0;
 }
 

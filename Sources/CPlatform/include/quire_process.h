@@ -21,7 +21,7 @@ int quire_process_descriptor(pid_t child);
 // Waits for `child`, which has ended or is about to. Returns its exit code, or minus the number of the signal that ended it.
 int quire_process_wait(pid_t child);
 
-// From now on each of `signals` writes its number as one byte to `descriptor`, a non-blocking pipe. One caller a process at a
+// From now on each of `signals`, which this unblocks in the calling thread, writes its number as one byte to `descriptor`, a non-blocking pipe. One caller a process at a
 // time: a second one is refused with -1 and EBUSY.
 int quire_signals_redirect(const int *signals, int count, int descriptor);
 
