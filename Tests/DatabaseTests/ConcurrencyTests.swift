@@ -95,7 +95,7 @@ struct ConcurrencyTests {
 
         let (live, mutations) = try expectReplayGivesSameState(test)
         #expect(mutations.prefix(3).map(\.recordType) == created.map { _ in .createLibrary })
-        #expect(mutations.count > 100)
+        #expect(mutations.count > 60)
         let illegal = History(mutations).illegal(events)
         #expect(illegal.isEmpty, "\(illegal.count) of \(events.count): \(illegal.first.map { "\($0)" } ?? "")")
         #expect(live.lastSequence.rawValue == UInt64(mutations.count))

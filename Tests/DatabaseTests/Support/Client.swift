@@ -44,8 +44,10 @@ struct Client {
     }
 
     mutating func write() {
-        let library = libraries.current.randomElement(using: &generator)!
         let document = Int.random(in: 0..<6, using: &generator)
+        // Mostly at home, where it can be replaced.
+        let home = document % libraries.current.count
+        let library = generator.chance(80) ? libraries.current[home] : libraries.current.randomElement(using: &generator)!
         switch Int.random(in: 0..<100, using: &generator) {
         case 0..<4: replaceLibrary(library)
         case 4..<30:

@@ -82,6 +82,8 @@ extension Database {
         repeat {
             let page = try self.documents(in: library, after: cursor, limit: limit)
             documents += page.elements
+            // A cursor that leads back would never end.
+            precondition(page.next.map { $0 > cursor ?? .zero } ?? true)
             cursor = page.next
         } while cursor != nil
         return documents
@@ -93,6 +95,8 @@ extension Database {
         repeat {
             let page = self.libraries(after: cursor, limit: limit)
             libraries += page.elements
+            // A cursor that leads back would never end.
+            precondition(page.next.map { $0 > cursor ?? .zero } ?? true)
             cursor = page.next
         } while cursor != nil
         return libraries
