@@ -37,6 +37,7 @@ extension Database {
     package func search(
         in id: LibraryID, query: [Float], count: Int, threshold: Float? = nil, withEmbeddings: Bool = false
     ) throws(DatabaseError) -> SearchResult {
+        precondition(count > 0, "a search asks for something")
         let library = try existingLibrary(id)
         return try library.lock.withReadLock { () throws(DatabaseError) in
             let record = library.record
@@ -47,7 +48,7 @@ extension Database {
             let near = neighbors.prefix { $0.distance <= threshold ?? .infinity }
             var hits: [SearchHit] = []
             for neighbor in near {
-                for holder in library.holders(of: neighbor.row) {
+                for holder in library.holders(of: neighbor.row, limit: count) {
                     hits.append(
                         SearchHit(
                             document: holder.document, chunkIndex: Int(holder.chunkIndex), distance: neighbor.distance,

@@ -53,11 +53,13 @@ package final class Database: @unchecked Sendable {
         try log.close()
     }
 
+    /// Makes the directory and what is missing above it. A new one is on disk before anything in it is acknowledged.
     private static func makeDirectories(_ path: String, _ fileSystem: any FileSystem) throws(StorageError) {
-        var parent = path.hasPrefix("/") ? "" : "."
+        var parent = path.hasPrefix("/") ? "/" : "."
         for name in path.split(separator: "/") {
-            parent += "/\(name)"
-            try fileSystem.makeDirectory(parent)
+            let directory = parent == "/" ? "/\(name)" : "\(parent)/\(name)"
+            if try fileSystem.makeDirectory(directory) { try fileSystem.synchronizeDirectory(parent) }
+            parent = directory
         }
     }
 
@@ -75,16 +77,24 @@ package final class Database: @unchecked Sendable {
     ) throws(DatabaseError) -> Repository.Outcome {
         let payload = mutation.encoded()
         let (change, record) = try writeLock.withLock { () throws(DatabaseError) in
-            let state = StateToCome(repository: repository, pending: pending)
-            try mutation.validate(against: state)
-            if let expected, let last = state.lastChange(of: mutation), last != expected { throw .changedSince(last) }
-            try check(state)
-            let replaces = if case .putDocument(let record) = mutation { state.library(of: record.id) != nil } else { false }
+            let replaces = try validate(mutation, expected, check)
             let record = try storing { () throws(StorageError) in try log.append(type: mutation.recordType.rawValue, payload: payload) }
             return (pending.append(mutation, at: record.sequence, replaces: replaces), record)
         }
         try storing { () throws(StorageError) in try log.waitUntilCommitted(record) }
         return change.outcome
+    }
+
+    /// Returns whether the change puts a document in the place of another one. Under the write lock.
+    // A function of its own, so that its copy of `pending` is gone when `pending` changes.
+    private func validate(
+        _ mutation: Mutation, _ expected: SequenceNumber?, _ check: (StateToCome) throws(DatabaseError) -> Void
+    ) throws(DatabaseError) -> Bool {
+        let state = StateToCome(repository: repository, pending: pending)
+        try mutation.validate(against: state)
+        if let expected, let last = state.lastChange(of: mutation), last != expected { throw .changedSince(last) }
+        try check(state)
+        return if case .putDocument(let record) = mutation { state.library(of: record.id) != nil } else { false }
     }
 
     private func applyPending(through sequence: SequenceNumber) {

@@ -73,7 +73,7 @@ package final class Library: @unchecked Sendable {
 
     private func releaseChunks(of document: Document) {
         for chunk in document.chunks {
-            holders.remove(document, from: chunk.row)
+            holders.remove(document, chunk: chunk)
             if vectors.release(chunk.row) { index.remove(chunk.row) }
         }
         chunkCount -= document.chunks.count
@@ -86,7 +86,8 @@ package final class Library: @unchecked Sendable {
 
     // MARK: Reading, under the read lock
 
-    func holders(of row: Row) -> [RowHolders.Holder] { holders[row] }
+    /// Up to `limit` of the chunks that hold a row, by id.
+    func holders(of row: Row, limit: Int) -> ArraySlice<RowHolders.Holder> { holders.holders(of: row, limit: limit) }
 
     /// Whether this very version of the document is in the library.
     func contains(_ document: Document) -> Bool {

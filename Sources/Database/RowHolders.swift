@@ -9,29 +9,48 @@ struct RowHolders {
         var chunk: Chunk { document.chunks[Int(chunkIndex)] }
     }
 
-    private var first: [Holder?] = []
-    private var others: [Row: [Holder]] = [:]
+    /// The holder of a row that has one.
+    private var single: [Holder?] = []
+    /// The holders of a row that has several, by chunk id.
+    private var shared: [Row: [Holder]] = [:]
 
-    subscript(row: Row) -> [Holder] {
-        guard Int(row.rawValue) < first.count, let holder = first[Int(row.rawValue)] else { return [] }
-        return [holder] + others[row, default: []]
+    /// Up to `limit` holders of a row, by chunk id.
+    func holders(of row: Row, limit: Int) -> ArraySlice<Holder> {
+        if let holders = shared[row] { return holders.prefix(limit) }
+        guard Int(row.rawValue) < single.count, let holder = single[Int(row.rawValue)] else { return [] }
+        return [holder].prefix(limit)
     }
 
+    /// Cost: constant for a row of one; else a binary search and the moving of those behind it.
     mutating func add(_ document: Document, chunkIndex: Int, to row: Row) {
         let holder = Holder(document: document, chunkIndex: Int32(chunkIndex))
         let index = Int(row.rawValue)
-        while first.count <= index { first.append(nil) }
-        if first[index] == nil {
-            first[index] = holder
+        while single.count <= index { single.append(nil) }
+        if let other = single[index] {
+            shared[row] = other.chunk.id < holder.chunk.id ? [other, holder] : [holder, other]
+            single[index] = nil
+        } else if shared[row] != nil {
+            let position = shared[row]!.firstPosition { holder.chunk.id < $0.chunk.id }
+            shared[row]!.insert(holder, at: position)
         } else {
-            others[row, default: []].append(holder)
+            single[index] = holder
         }
     }
 
-    mutating func remove(_ document: Document, from row: Row) {
-        let index = Int(row.rawValue)
-        var remaining = self[row].filter { $0.document !== document }
-        first[index] = remaining.popLast()
-        others[row] = remaining.isEmpty ? nil : remaining
+    /// Forgets what a chunk of this very document holds; another version of the document may hold the row by a chunk of the same id.
+    mutating func remove(_ document: Document, chunk: Chunk) {
+        guard var holders = shared.removeValue(forKey: chunk.row) else {
+            single[Int(chunk.row.rawValue)] = nil
+            return
+        }
+        let first = holders.firstPosition { $0.chunk.id >= chunk.id }
+        let position = holders[first...].firstIndex { $0.document === document }
+        guard let position else { preconditionFailure("a live chunk holds its row") }
+        holders.remove(at: position)
+        if holders.count == 1 {
+            single[Int(chunk.row.rawValue)] = holders[0]
+        } else {
+            shared[chunk.row] = holders
+        }
     }
 }

@@ -88,16 +88,14 @@ struct StateToCome: ValidationState {
         return current + pending.documentDelta(of: id)
     }
 
-    /// The last change of the object that a mutation is about.
+    /// The last change of the object that a mutation changes; `nil` for one that may make a new object.
     func lastChange(of mutation: Mutation) -> SequenceNumber? {
         switch mutation {
-        case .createLibrary:
+        case .createLibrary, .putDocument:
             return nil
         case .updateLibrary(let id, _, _), .deleteLibrary(let id):
             if let sequence = pending.lastChanges[id] { return sequence }
             return repository.library(id).map { library in library.lock.withReadLock { library.sequence } }
-        case .putDocument(let record):
-            return pending.documents[record.id]?.sequence ?? repository.document(record.id)?.sequence
         case .deleteDocument(let id, _, _):
             return pending.documents[id]?.sequence ?? repository.document(id)?.sequence
         }

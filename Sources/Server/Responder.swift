@@ -37,6 +37,8 @@ struct Responder {
         // Freed memory is kept per heap; two heaps are enough for threads that mostly wait or compute.
         quire_limit_arenas(2)
         watchSignals()
+        // A file at its size limit is an error that the log handles, not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
         let service = Service(settings: settings)
         let server = serve(API(service))
         load()
@@ -47,7 +49,8 @@ struct Responder {
             case .loaded(let loaded, let catalogue):
                 database = loaded
                 service.start(loaded, catalogue)
-                logger.info("ready", metadata: ["replayed": "\(loaded.recovery.recordsReplayed)", "last_sequence": "\(loaded.lastSequence)"])
+                logger.info(
+                    "ready", metadata: ["replayed": "\(loaded.recovery.recordsReplayed)", "last_sequence": "\(loaded.lastSequence)"])
                 if let torn = loaded.recovery.tornFile {
                     logger.warning(
                         "the log ended in a torn write, which was never acknowledged; it was cut off and kept aside",

@@ -149,8 +149,9 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         }
     }
 
-    func makeDirectory(_ path: String) throws(StorageError) {
+    func makeDirectory(_ path: String) throws(StorageError) -> Bool {
         try perform(.makeDirectory, path) {}
+        return true
     }
 
     func list(_ directory: String) throws(StorageError) -> [String] {

@@ -6,8 +6,8 @@ import Glibc
 /// Every method throws `StorageError.ioFailed` with the operation, the path and the errno.
 package protocol FileSystem: Sendable {
     func open(_ path: String, for access: FileAccess) throws(StorageError) -> any File
-    /// Creates `path`, for its owner alone; one that exists is left as it is.
-    func makeDirectory(_ path: String) throws(StorageError)
+    /// Creates `path`, for its owner alone, and returns true; one that exists is left as it is.
+    func makeDirectory(_ path: String) throws(StorageError) -> Bool
     /// The names in a directory, without `.` and `..`, in no particular order.
     func list(_ directory: String) throws(StorageError) -> [String]
     func rename(_ source: String, to destination: String) throws(StorageError)

@@ -15,11 +15,12 @@ package struct LocalFileSystem: FileSystem {
             path: path, descriptor: try posix("open", path) { Glibc.open(path, flags | O_CLOEXEC, 0o600) })
     }
 
-    package func makeDirectory(_ path: String) throws(StorageError) {
+    package func makeDirectory(_ path: String) throws(StorageError) -> Bool {
         do {
             try posix("mkdir", path) { mkdir(path, 0o700) }
+            return true
         } catch .ioFailed(_, _, EEXIST) {
-            return
+            return false
         }
     }
 

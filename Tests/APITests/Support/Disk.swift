@@ -31,7 +31,7 @@ final class Disk: FileSystem, @unchecked Sendable {
         DiskFile(file: try files.open(path, for: access), disk: self)
     }
 
-    func makeDirectory(_ path: String) throws(StorageError) { try files.makeDirectory(path) }
+    func makeDirectory(_ path: String) throws(StorageError) -> Bool { try files.makeDirectory(path) }
     func list(_ directory: String) throws(StorageError) -> [String] { try files.list(directory) }
     func rename(_ source: String, to destination: String) throws(StorageError) { try files.rename(source, to: destination) }
     func remove(_ path: String) throws(StorageError) { try files.remove(path) }

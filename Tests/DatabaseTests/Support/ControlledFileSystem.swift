@@ -57,7 +57,7 @@ final class ControlledFileSystem: FileSystem {
         ControlledFile(base: try base.open(path, for: access), fileSystem: self)
     }
 
-    func makeDirectory(_ path: String) throws(StorageError) { try base.makeDirectory(path) }
+    func makeDirectory(_ path: String) throws(StorageError) -> Bool { try base.makeDirectory(path) }
     func list(_ directory: String) throws(StorageError) -> [String] { try base.list(directory) }
     func rename(_ source: String, to destination: String) throws(StorageError) { try base.rename(source, to: destination) }
     func remove(_ path: String) throws(StorageError) { try base.remove(path) }
