@@ -2,8 +2,11 @@
 #include "quire_thread_name.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 void quire_name_thread(const char *name) {
-    // The only failure is a name that is too long, and a thread does as well without.
-    (void)pthread_setname_np(pthread_self(), name);
+    // A longer name would be refused. The call cannot fail otherwise for the thread itself.
+    char shown[16];
+    snprintf(shown, sizeof shown, "%s", name);
+    (void)pthread_setname_np(pthread_self(), shown);
 }

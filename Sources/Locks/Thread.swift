@@ -4,8 +4,8 @@ import Glibc
 /// A POSIX thread. Work that blocks belongs on one, never in Swift's concurrency pool, which it would starve.
 ///
 /// SIGTERM, SIGINT and SIGHUP are blocked in it, they are for the thread that waits for them; so is SIGXFSZ, which makes a file at
-/// its size limit an error of `write` and not the end of the process. SIGUSR1 stays open: Swift's crash handler stops the other
-/// threads with it.
+/// its size limit an error of `write` and not the end of the process. SIGUSR1 is open, whatever its creator's mask: Swift's crash
+/// handler stops the other threads with it.
 package struct Thread: Sendable {
     /// `pthread_create` and its helpers return an errno value.
     package struct StartFailed: Error, Equatable {
@@ -51,6 +51,10 @@ package struct Thread: Sendable {
                 // The retain above is taken over here; pthread_create passes the pointer on unchanged.
                 let work = Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue()
                 quire_name_thread(work.name)
+                var open = sigset_t()
+                sigemptyset(&open)
+                sigaddset(&open, SIGUSR1)
+                pthread_sigmask(SIG_UNBLOCK, &open, nil)
                 work.body()
                 return nil
             }, work.toOpaque())
