@@ -58,24 +58,29 @@ let package = Package(
                 argumentParser,
             ]),
         .executableTarget(name: "CLI", dependencies: ["Settings", argumentParser]),
-        .executableTarget(name: "Benchmarks", dependencies: ["VectorSearch", argumentParser], path: "Benchmarks", exclude: ["wordnet-check"]),
+        .executableTarget(
+            name: "Benchmarks", dependencies: ["VectorSearch", argumentParser], path: "Benchmarks", exclude: ["wordnet-check"]),
 
         // Tests mirror the targets; the end-to-end tests run the built programs behind a real nginx.
-        .target(name: "TestSupport", path: "Tests/TestSupport"),
-        .testTarget(name: "LocksTests", dependencies: ["Locks"]),
-        .testTarget(name: "VectorSearchTests", dependencies: ["VectorSearch", "CVectorKernels"]),
-        .testTarget(name: "StorageTests", dependencies: ["Storage", "Locks", "CPlatform"]),
-        .testTarget(name: "DatabaseTests", dependencies: ["Database", "Storage", "VectorSearch", "Locks"]),
-        .testTarget(name: "EmbeddingTests", dependencies: ["Embedding", "CEmbeddingKernels", "Locks"], exclude: ["Fixtures"]),
+        .target(name: "TestSupport", dependencies: ["Locks", "HTTP", httpTypes], path: "Tests/TestSupport"),
+        .testTarget(name: "LocksTests", dependencies: ["Locks", "TestSupport"]),
+        .testTarget(name: "VectorSearchTests", dependencies: ["VectorSearch", "CVectorKernels", "TestSupport"]),
+        .testTarget(name: "StorageTests", dependencies: ["Storage", "Locks", "CPlatform", "TestSupport"]),
+        .testTarget(name: "DatabaseTests", dependencies: ["Database", "Storage", "VectorSearch", "Locks", "TestSupport"]),
+        .testTarget(
+            name: "EmbeddingTests", dependencies: ["Embedding", "CEmbeddingKernels", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", httpTypes]),
         .testTarget(
-            name: "APITests", dependencies: ["API", "Database", "Storage", "VectorSearch", "Embedding", "JSON", "HTTP", "Settings", httpTypes]),
-        .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "CFastCGI", "CPlatform", "HTTP", httpTypes]),
-        .testTarget(name: "SupervisorTests", dependencies: ["Supervisor", "CPlatform", logging]),
-        .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
-        .testTarget(name: "CLITests", dependencies: ["CLI", "Settings"]),
-        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "Server", "CLI", "Locks"]),
+            name: "APITests",
+            dependencies: [
+                "API", "Database", "Storage", "VectorSearch", "Embedding", "HTTP", "Settings", "Locks", "TestSupport", httpTypes, logging,
+            ]),
+        .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "CFastCGI", "CPlatform", "HTTP", "TestSupport", httpTypes]),
+        .testTarget(name: "SupervisorTests", dependencies: ["Supervisor", "CPlatform", "Locks", "TestSupport", logging]),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
+        .testTarget(name: "CLITests", dependencies: ["CLI", "Settings", "TestSupport"]),
+        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "Server", "CLI", "Locks", "HTTP", httpTypes]),
     ],
     cxxLanguageStandard: .cxx17
 )

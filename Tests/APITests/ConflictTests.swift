@@ -1,6 +1,7 @@
 import API
 import HTTP
 import HTTPTypes
+import TestSupport
 import Testing
 
 private let first = "aaaaaaaa-0000-4000-8000-000000000001"

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import HTTPTypes
 import Settings
+import TestSupport
 import Testing
 
 @testable import API
@@ -74,8 +75,7 @@ struct ContractTests {
 
     @Test("what nginx answers itself has the documented shape and types")
     func edge() throws {
-        let checkout = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        let pages = try String(contentsOf: checkout.appending(path: "nginx/snippets/error-pages.conf"), encoding: .utf8)
+        let pages = try String(contentsOfFile: checkout + "/nginx/snippets/error-pages.conf", encoding: .utf8)
         let description = try #require(Contract.shared.document["info"]?["description"]?.string)
 
         let bodies = pages.matches(of: /return ([0-9]{3}) '(.*)';/)

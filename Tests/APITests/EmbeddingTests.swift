@@ -1,4 +1,5 @@
 import HTTPTypes
+import TestSupport
 import Testing
 
 /// Vectors on the wire: base64, and where they are shown.
@@ -23,7 +24,7 @@ struct EmbeddingTests {
     @Test("base64 stores the very bits it has")
     func exact() throws {
         let server = try TestServer()
-        var generator = Seeded(state: 20_261_122)
+        var generator = SplitMix(seed: 20_261_122)
         var vectors = (0..<20).map { _ in (0..<5).map { _ in Float.random(in: -1e18...1e18, using: &generator) } }
         vectors.append([-0.0, .leastNonzeroMagnitude, .leastNormalMagnitude.nextDown, 1e18, 1.0.nextUp].map { Float($0) })
         let library = server.vectors(5)
@@ -106,18 +107,5 @@ struct EmbeddingTests {
             let reply = server.get(document + query)
             #expect(reply.status == 422 && reply.locations.allSatisfy { $0 == "query.include_embeddings" })
         }
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
     }
 }

@@ -1,4 +1,5 @@
 import HTTPTypes
+import TestSupport
 import Testing
 
 @testable import API
@@ -68,7 +69,7 @@ struct ExampleTests {
 
     @Test("the examples of the document are what the server says", .needsWeights)
     func examples() throws {
-        let server = try TestServer(model: Weights.directory)
+        let server = try TestServer(model: weightsDirectory)
         var story = Story()
 
         let notes = server.post("/v1/libraries", try body("POST /v1/libraries", "text"))

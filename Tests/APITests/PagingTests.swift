@@ -1,4 +1,5 @@
 import HTTPTypes
+import TestSupport
 import Testing
 
 struct PagingTests {
@@ -76,14 +77,7 @@ struct PagingTests {
         }
     }
 
-    @Test(
-        "a page that cannot be is refused",
-        arguments: [
-            ("limit=0", "query.limit"), ("limit=1001", "query.limit"), ("limit=-1", "query.limit"), ("limit=x", "query.limit"),
-            ("limit=", "query.limit"), ("limit=1.0", "query.limit"), ("limit=99999999999999999999", "query.limit"),
-            ("cursor=-1", "query.cursor"), ("cursor=x", "query.cursor"), ("cursor=18446744073709551616", "query.cursor"),
-            ("limit=1&limit=2", "query.limit"), ("page=2", "query.page"), ("limit", "query.limit"), ("=1", "query."),
-        ])
+    @Test("a page that cannot be is refused", arguments: Pages.impossible)
     func refused(query: String, location: String) throws {
         let server = try TestServer()
         let library = server.vectors()

@@ -3,6 +3,7 @@ import Embedding
 import HTTP
 import HTTPTypes
 import Storage
+import TestSupport
 import Testing
 import VectorSearch
 

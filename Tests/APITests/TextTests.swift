@@ -1,4 +1,5 @@
 import HTTPTypes
+import TestSupport
 import Testing
 
 @testable import API
@@ -59,7 +60,7 @@ struct TextTests {
 
     @Test("a text is found by what it means", .needsWeights)
     func meaning() throws {
-        let server = try TestServer(model: Weights.directory)
+        let server = try TestServer(model: weightsDirectory)
         let library = server.texts()
         let texts: [JSON] = [
             "A heron stands in the shallow water.", "The bank raised its interest rates.", "She repaired the old bicycle.",
@@ -79,7 +80,7 @@ struct TextTests {
 
     @Test("a text finds itself at no distance, and the models and readiness know that text works", .needsWeights)
     func itself() throws {
-        let server = try TestServer(model: Weights.directory)
+        let server = try TestServer(model: weightsDirectory)
         let library = server.texts()
         #expect(server.post("\(library)/documents", ["title": "T", "texts": ["the same words"]]).status == 201)
 
@@ -94,7 +95,7 @@ struct TextTests {
 
     @Test("texts replace texts", .needsWeights)
     func replaced() throws {
-        let server = try TestServer(model: Weights.directory)
+        let server = try TestServer(model: weightsDirectory)
         let library = server.texts()
 
         let document = server.post(

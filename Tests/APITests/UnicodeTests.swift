@@ -1,15 +1,9 @@
 import HTTPTypes
+import TestSupport
 import Testing
 
 struct UnicodeTests {
-    static let texts: [String] = [
-        "é", "e\u{301}", "ﬁ", "Å", "\u{212B}", "한", "\u{1112}\u{1161}\u{11AB}", "שלום", "مرحبا بالعالم", "\u{202E}abc\u{202C}",
-        "a\u{200D}b",
-        "👩‍👩‍👧‍👦", "🏳️‍🌈", "𐍈𝔘𝕟𝕚", "\u{10FFFF}", "\u{FFFE}\u{FFFF}", "\u{FEFF}bom", "a\u{0}b", "\u{1}\u{1F}\u{7F}\u{85}", "\"\\/\u{8}\u{C}\n\r\t",
-        "\u{2028}\u{2029}", "z" + String(repeating: "\u{301}", count: 50), "<script>&amp;%00%2e", "\r\nX-Injected: 1", " padded ",
-    ]
-
-    @Test("text comes back byte for byte", arguments: texts)
+    @Test("text comes back byte for byte", arguments: Texts.unusual)
     func roundTrip(text: String) throws {
         let server = try TestServer()
         let bytes = Array(text.utf8)
@@ -45,7 +39,7 @@ struct UnicodeTests {
         #expect(names == [1, 2])
     }
 
-    @Test("white space of any script is blank", arguments: [" ", "\t\r\n", "\u{A0}", "\u{2003}\u{3000}", "\u{2028}", "\u{85}"])
+    @Test("white space of any script is blank", arguments: Texts.blank)
     func blank(text: String) throws {
         let server = try TestServer()
         let (vectors, texts) = (server.vectors(1), server.texts())

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import Settings
+import TestSupport
 import Testing
 
 @testable import CLI
@@ -9,7 +10,7 @@ import Testing
 struct CLITests {
     @Test("prints its version and its commands")
     func version() throws {
-        let place = try Workplace()
+        let place = TemporaryDirectory()
 
         let version = try place.quire("--version")
         #expect(version.status == 0)
@@ -21,7 +22,7 @@ struct CLITests {
 
     @Test("config show prints the file's form, which reads back as the same settings")
     func show() throws {
-        let place = try Workplace()
+        let place = TemporaryDirectory()
         let environment = ["PORT": "9090", "HOME": "/home/ada"]
 
         let shown = try place.quire("config", "show", "--config", checkout + "/Config/quire.yaml", environment: environment)
@@ -37,7 +38,7 @@ struct CLITests {
 
     @Test("config show refuses a name that is no setting")
     func showUnknown() throws {
-        let result = try Workplace().quire("config", "show", "prot", environment: ["HOME": "/h"])
+        let result = try TemporaryDirectory().quire("config", "show", "prot", environment: ["HOME": "/h"])
 
         #expect(result.status == 64)
         #expect(result.output.isEmpty)
@@ -50,7 +51,7 @@ struct CLITests {
             ["config", "check"], ["config", "show"], ["config", "show", "port"], ["nginx", "render"],
         ])
     func wrongSettings(command: [String]) throws {
-        let place = try Workplace()
+        let place = TemporaryDirectory()
 
         let result = try place.run(quirePath, command, environment: ["PORT": "0", "HOME": "/h"])
 
@@ -62,7 +63,8 @@ struct CLITests {
 
     @Test("config check is silent about settings that are right")
     func check() throws {
-        let result = try Workplace().quire("config", "check", "--config", checkout + "/Config/quire.yaml", environment: ["HOME": "/h"])
+        let result = try TemporaryDirectory().quire(
+            "config", "check", "--config", checkout + "/Config/quire.yaml", environment: ["HOME": "/h"])
 
         #expect(result.status == 0)
         #expect(result.output.isEmpty && result.errorOutput.isEmpty)
@@ -70,12 +72,12 @@ struct CLITests {
 
     @Test("nginx render makes the run directory and a prefix that nginx accepts")
     func render() throws {
-        let place = try Workplace()
+        let place = TemporaryDirectory()
         let run = place.path + "/run"
 
         let result = try place.quire(
             "nginx", "render", "--source", checkout + "/nginx",
-            environment: ["RUN_DIRECTORY": run, "HOME": "/h", "PORT": "\(unusedPort())", "PATH": "/usr/sbin"])
+            environment: ["RUN_DIRECTORY": run, "HOME": "/h", "PORT": "\(freePort())", "PATH": "/usr/sbin"])
 
         #expect(result.status == 0, "\(result.errorOutput)")
         #expect(result.output == run + "/nginx\n")
@@ -86,8 +88,8 @@ struct CLITests {
 
     @Test("nginx render writes elsewhere when asked, and exits 78 when it cannot")
     func renderElsewhere() throws {
-        let place = try Workplace()
-        let environment = ["RUN_DIRECTORY": place.path + "/run", "HOME": "/h", "PORT": "\(unusedPort())"]
+        let place = TemporaryDirectory()
+        let environment = ["RUN_DIRECTORY": place.path + "/run", "HOME": "/h", "PORT": "\(freePort())"]
 
         let elsewhere = try place.quire(
             "nginx", "render", "--output", place.path + "/prefix", "--source", checkout + "/nginx", environment: environment)
@@ -100,12 +102,12 @@ struct CLITests {
 
     @Test("nginx render takes the nginx files of its own installation")
     func renderInstalled() throws {
-        let place = try Workplace()
+        let place = TemporaryDirectory()
         #expect(try place.run("/bin/cp", ["-rL", quirePath, checkout + "/nginx", place.path]).status == 0)
 
         let result = try place.run(
             place.path + "/quire", ["nginx", "render"],
-            environment: ["RUN_DIRECTORY": place.path + "/run", "HOME": "/h", "PORT": "\(unusedPort())"])
+            environment: ["RUN_DIRECTORY": place.path + "/run", "HOME": "/h", "PORT": "\(freePort())"])
 
         #expect(result.status == 0, "\(result.errorOutput)")
         #expect(FileManager.default.fileExists(atPath: place.path + "/run/nginx/nginx.conf"))
@@ -113,7 +115,7 @@ struct CLITests {
 
     @Test("works for a user without rights", .enabled(if: geteuid() == 0 && access("/usr/bin/setpriv", X_OK) == 0))
     func unprivileged() throws {
-        let place = try Workplace()
+        let place = TemporaryDirectory()
         // The checkout may lie where nobody else can read.
         let quire = place.path + "/quire"
         #expect(try place.run("/bin/cp", ["-rL", quirePath, checkout + "/nginx", place.path]).status == 0)
@@ -123,7 +125,7 @@ struct CLITests {
 
         let result = try place.run(
             "/usr/bin/setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", quire, "nginx", "render"],
-            environment: ["HOME": home, "XDG_RUNTIME_DIR": home, "PORT": "\(unusedPort())", "LLVM_PROFILE_FILE": "/dev/null"])
+            environment: ["HOME": home, "XDG_RUNTIME_DIR": home, "PORT": "\(freePort())", "LLVM_PROFILE_FILE": "/dev/null"])
 
         #expect(result.status == 0, "\(result.errorOutput)")
         let prefix = String(result.output.dropLast())
@@ -137,7 +139,7 @@ struct CLITests {
 
     @Test("finds the nginx files of its own installation, never those of the working directory")
     func source() throws {
-        let place = try Workplace()
+        let place = TemporaryDirectory()
         let installed = place.path + "/opt/share/quire/nginx"
         try FileManager.default.createDirectory(atPath: installed, withIntermediateDirectories: true)
 
@@ -147,18 +149,4 @@ struct CLITests {
         #expect(try installedSource(executable: checkout + "/.build/debug/quire") == checkout + "/nginx")
         #expect(throws: SettingsError.self) { try installedSource(executable: "quire") }
     }
-}
-
-/// A port that nothing listens on at this moment.
-private func unusedPort() -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    withUnsafeMutableBytes(of: &address) { bytes in
-        let pointer = bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self)
-        precondition(bind(descriptor, pointer, size) == 0 && getsockname(descriptor, pointer, &size) == 0, "a free port can be had")
-    }
-    return Int(UInt16(bigEndian: address.sin_port))
 }

@@ -1,5 +1,6 @@
 import CEmbeddingKernels
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Embedding
@@ -19,7 +20,7 @@ import Testing
             (1, 64, 64), (2, 128, 64), (3, 64, 192), (4, 192, 64), (5, 64, 64), (6, 64, 128), (7, 64, 64), (13, 64, 64), (99, 64, 64),
         ] {
             for activation in [LinearLayer.Activation.identity, .gelu] {
-                var random = SplitMix64(state: UInt64(rows))
+                var random = SplitMix(seed: UInt64(rows))
                 // Factors of 8 bits, which bfloat16 keeps: every set multiplies the same numbers.
                 let x = random.values(rows * inputs).map(\.roundedToBFloat16)
                 let w = random.values(outputs * inputs).map(\.roundedToBFloat16)
@@ -100,7 +101,7 @@ import Testing
     func attends(set: InstructionSet) {
         for rows in [1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 31, 33, 50] {
             let (heads, width) = (2, 64)
-            var random = SplitMix64(state: UInt64(rows))
+            var random = SplitMix(seed: UInt64(rows))
             // Scores far apart, so that softmax has something to do.
             let q = random.values(rows * width).map { $0 * 8 }
             let k = random.values(rows * width)
@@ -131,7 +132,7 @@ import Testing
 
     @Test("a normalised row has mean 0 and variance 1 before scale and shift", arguments: InstructionSet.supported)
     func normalizes(set: InstructionSet) {
-        var random = SplitMix64(state: 5)
+        var random = SplitMix(seed: 5)
         let (rows, width) = (3, 128)
         let x = random.values(rows * width)
         let residual = random.values(rows * width)
@@ -158,7 +159,7 @@ import Testing
 
     @Test("looking up adds word, position and type", arguments: InstructionSet.supported)
     func looksUp(set: InstructionSet) {
-        var random = SplitMix64(state: 6)
+        var random = SplitMix(seed: 6)
         let words = random.values(5 * 64)
         let positions = random.values(3 * 64)
         let type = random.values(64)
@@ -175,7 +176,7 @@ import Testing
 
     @Test("pooling gives a mean of length 1, or says that it has none", arguments: InstructionSet.supported)
     func pools(set: InstructionSet) {
-        var random = SplitMix64(state: 7)
+        var random = SplitMix(seed: 7)
         let x = random.values(3 * 64)
         var out = [Float](repeating: .nan, count: 64)
 
@@ -190,7 +191,7 @@ import Testing
     }
 }
 
-extension SplitMix64 {
+extension SplitMix {
     /// Evenly in -1..<1.
     mutating func values(_ count: Int) -> [Float] {
         (0..<count).map { _ in 2 * unit() - 1 }

@@ -1,5 +1,6 @@
 import Glibc
 import Locks
+import TestSupport
 import Testing
 
 @testable import Embedding
@@ -10,7 +11,7 @@ import Testing
     private let texts = ["", "a", "playing a b c", "我爱 cafe, unplayable!", "zzz", "a b c a b c a b c a b c a b c a b c", "[CLS]"]
 
     private func provider(_ model: TinyModel = TinyModel(seed: 1), _ set: InstructionSet = .best) throws -> MiniLMProvider {
-        model.write(to: directory)
+        try model.write(to: directory)
         return try MiniLMProvider(directory: directory.path, instructionSet: set, shape: TinyModel.shape)
     }
 
@@ -24,7 +25,7 @@ import Testing
     @Test("vectors are those of the definition, with every instruction set")
     func followsDefinition() throws {
         let model = TinyModel(seed: 7)
-        model.write(to: directory)
+        try model.write(to: directory)
         let expected = try texts.map { model.vector(of: try ids(of: $0)) }
 
         for set in InstructionSet.supported {
@@ -60,38 +61,8 @@ import Testing
     func manyThreads() throws {
         let provider = try provider()
         let expected = try provider.embed(texts, as: .document)
-        /// What the threads share; `results` is only touched with `lock` held.
-        final class Work: @unchecked Sendable {
-            let provider: MiniLMProvider
-            let texts: [String]
-            let lock = Lock()
-            var results: [Embeddings] = []
-            init(_ provider: MiniLMProvider, _ texts: [String]) {
-                self.provider = provider
-                self.texts = texts
-            }
-        }
-        let work = Work(provider, texts)
+        let results = try onThreads(8) { _ in try (0..<5).map { _ in try provider.embed(texts, as: .document) } }.flatMap(\.self)
 
-        var threads: [pthread_t] = []
-        for _ in 0..<8 {
-            var thread = pthread_t()
-            let created = pthread_create(
-                &thread, nil,
-                { argument in
-                    let work = Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue()
-                    for _ in 0..<5 {
-                        guard let result = try? work.provider.embed(work.texts, as: .document) else { break }
-                        work.lock.withLock { work.results.append(result) }
-                    }
-                    return nil
-                }, Unmanaged.passRetained(work).toOpaque())
-            try #require(created == 0)
-            threads.append(thread)
-        }
-        for thread in threads { pthread_join(thread, nil) }
-
-        let results = work.lock.withLock { work.results }
         #expect(results.count == 40 && results.allSatisfy { $0 == expected })
     }
 
@@ -117,14 +88,14 @@ import Testing
 
         #expect(throws: EmbeddingError.self) { try provider(model) }
         #expect(throws: EmbeddingError.self) {
-            TinyModel(seed: 4).write(to: directory)
+            try TinyModel(seed: 4).write(to: directory)
             return try MiniLMProvider(directory: directory.path)
         }
     }
 
     @Test("a vocabulary of another size is refused")
     func refusesOtherVocabulary() throws {
-        TinyModel(seed: 5).write(to: directory, pieces: TinyModel.pieces + ["more"])
+        try TinyModel(seed: 5).write(to: directory, pieces: TinyModel.pieces + ["more"])
 
         #expect(throws: EmbeddingError.invalidModelFile(path: directory.path + "/vocab.txt", reason: "it has 35 pieces, the model has 34"))
         {
@@ -134,7 +105,7 @@ import Testing
 
     @Test("bfloat16 is refused where the CPU does not multiply it")
     func refusesPrecision() throws {
-        TinyModel(seed: 6).write(to: directory)
+        try TinyModel(seed: 6).write(to: directory)
         for precision in EmbeddingPrecision.allCases {
             let refused = #expect(throws: EmbeddingError.self) { try MiniLMProvider(directory: directory.path, precision: precision) }
             let isUnsupported = precision == .bfloat16 && InstructionSet.best != .avx512bf16

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Embedding
@@ -30,14 +31,15 @@ import Testing
     }
 
     @Test("says that weights are damaged")
-    func damaged() {
+    func damaged() throws {
         let directory = TemporaryDirectory()
-        TinyModel(seed: 1).write(to: directory)
+        try TinyModel(seed: 1).write(to: directory)
         let path = directory.path + "/model.safetensors"
         for (bytes, complaint) in [
-            (contents(of: path), "has shape"), (Array(contents(of: path).dropLast(100)), "the tensors have"), ([], "the file is empty"),
+            (try contents(of: path), "has shape"), (Array(try contents(of: path).dropLast(100)), "the tensors have"),
+            ([], "the file is empty"),
         ] {
-            directory.write(bytes, to: "model.safetensors")
+            try directory.write("model.safetensors", bytes)
 
             let catalogue = ModelCatalogue(modelDirectory: directory.path)
 
@@ -58,7 +60,7 @@ import Testing
 
     @Test("has the local model when its weights are there", .needsWeights)
     func available() throws {
-        let catalogue = ModelCatalogue(modelDirectory: ModelDirectory.path)
+        let catalogue = ModelCatalogue(modelDirectory: weightsDirectory)
         let model = try #require(catalogue.model(named: "all-minilm-l6-v2"))
 
         #expect(catalogue.availability(of: model) == .available)

@@ -1,5 +1,6 @@
 import CEmbeddingKernels
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Embedding
@@ -17,11 +18,11 @@ import Testing
     init() throws {
         let fixtures = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
         entries = try JSONDecoder().decode([Entry].self, from: Data(contentsOf: fixtures.appending(path: "reference.json")))
-        vectors = contents(of: fixtures.appending(path: "reference.f32").path).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+        vectors = try contents(of: fixtures.appending(path: "reference.f32").path).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
         try #require(entries.count >= 100 && vectors.count == entries.count * 384)
     }
 
-    private func directory() throws -> String { try #require(ModelDirectory.path) }
+    private func directory() throws -> String { try #require(weightsDirectory) }
 
     @Test("every text has the reference's tokens")
     func tokens() throws {

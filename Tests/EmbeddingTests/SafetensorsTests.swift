@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Embedding
@@ -7,7 +8,7 @@ import Testing
     private let directory = TemporaryDirectory()
 
     private func open(_ bytes: [UInt8]) throws -> SafetensorsFile {
-        try SafetensorsFile(path: directory.write(bytes, to: "x.safetensors"))
+        try SafetensorsFile(path: directory.write("x.safetensors", bytes))
     }
 
     @Test("reads tensors, whatever the order, the spacing and the metadata")

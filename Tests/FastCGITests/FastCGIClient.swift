@@ -1,30 +1,23 @@
 import Glibc
+import TestSupport
 
 /// A listening unix socket in a directory of its own, gone with this object.
 final class ListeningSocket: Sendable {
     let descriptor: Int32
-    private let directory: String
-    private let path: String
+    private let directory = TemporaryDirectory()
 
     init() {
-        var template = Array("/tmp/quire-fastcgi-XXXXXX".utf8CString)
-        directory = String(cString: mkdtemp(&template))
-        path = directory + "/socket"
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        precondition(withAddress(path) { bind(descriptor, $0, $1) } == 0)
+        precondition(withAddress(directory / "socket") { bind(descriptor, $0, $1) } == 0)
         precondition(listen(descriptor, 1024) == 0)
     }
 
-    deinit {
-        close(descriptor)
-        unlink(path)
-        rmdir(directory)
-    }
+    deinit { close(descriptor) }
 
     /// A connection whose reads give up after `timeout`.
     func connect(timeout: timeval = timeval(tv_sec: 20, tv_usec: 0)) -> FastCGIClient {
         let connection = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        precondition(withAddress(path) { Glibc.connect(connection, $0, $1) } == 0)
+        precondition(withAddress(directory / "socket") { Glibc.connect(connection, $0, $1) } == 0)
         var timeout = timeout
         setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         return FastCGIClient(connection: connection)

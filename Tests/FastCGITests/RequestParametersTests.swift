@@ -2,6 +2,7 @@ import FastCGI
 import Glibc
 import HTTP
 import HTTPTypes
+import TestSupport
 import Testing
 
 @Suite struct RequestParametersTests {
@@ -162,7 +163,7 @@ import Testing
 
     @Test("survives any bytes")
     func survivesAnything() {
-        var random = SeededGenerator(state: 42)
+        var random = SplitMix(seed: 42)
         for _ in 0..<2_000 {
             let parameters = (0..<Int.random(in: 0..<6, using: &random)).map { _ -> [UInt8] in
                 let prefix = ["", "HTTP_", "REQUEST_URI=", "REQUEST_METHOD=", "CONTENT_LENGTH=", "HTTP_A="].randomElement(using: &random)!
@@ -185,18 +186,5 @@ import Testing
         defer { for string in strings { free(string) } }
         strings.append(nil)
         return RequestParameters(strings)
-    }
-}
-
-/// SplitMix64 with a fixed seed.
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

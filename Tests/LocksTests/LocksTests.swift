@@ -1,15 +1,16 @@
 import Glibc
 import Locks
+import TestSupport
 import Testing
 
 @Suite("Locks")
 struct LocksTests {
     @Test("a lock lets one holder in at a time")
-    func excludes() {
+    func excludes() throws {
         let counter = Counter()
         let lock = Lock()
 
-        runOnThreads(8) { _ in
+        try onThreads(8) { _ in
             for _ in 0..<2000 { lock.withLock { counter.value += 1 } }
         }
 
@@ -26,14 +27,14 @@ struct LocksTests {
     }
 
     @Test("a writer is alone, and readers see whole writes")
-    func writersAreAlone() {
+    func writersAreAlone() throws {
         let lock = ReadWriteLock()
         let first = Counter()
         let second = Counter()
         let torn = Counter()
         let tornLock = Lock()
 
-        runOnThreads(6) { thread in
+        try onThreads(6) { thread in
             for _ in 0..<1000 {
                 if thread < 2 {
                     lock.withWriteLock {
@@ -51,14 +52,14 @@ struct LocksTests {
     }
 
     @Test("readers are in together")
-    func readersShare() {
+    func readersShare() throws {
         let lock = ReadWriteLock()
         let meeting = Lock()
         let arrived = Condition()
         let inside = Counter()
 
         // Each of the four leaves only once all four are in: this ends only if they hold the lock at the same time.
-        runOnThreads(4) { _ in
+        try onThreads(4) { _ in
             lock.withReadLock {
                 meeting.withLock {
                     inside.value += 1
@@ -82,13 +83,13 @@ struct LocksTests {
     }
 
     @Test("a signal wakes one who waits, and the wait holds the lock again")
-    func signalWakes() {
+    func signalWakes() throws {
         let lock = Lock()
         let changed = Condition()
         let ball = Counter()
 
         // Two threads hand a number back and forth; each goes on only when the other has moved it.
-        runOnThreads(2) { thread in
+        try onThreads(2) { thread in
             for round in 0..<500 {
                 lock.withLock {
                     while ball.value != round * 2 + thread { changed.wait(lock) }
@@ -114,12 +115,12 @@ struct LocksTests {
     }
 
     @Test("a wait with a limit is woken by a signal")
-    func limitedWaitIsWoken() {
+    func limitedWaitIsWoken() throws {
         let lock = Lock()
         let changed = Condition()
         let done = Counter()
 
-        runOnThreads(2) { thread in
+        try onThreads(2) { thread in
             lock.withLock {
                 if thread == 0 {
                     while done.value == 0 { _ = changed.wait(lock, atMost: .seconds(3600 * 24 * 365 * 100)) }
@@ -139,25 +140,4 @@ private struct Refusal: Error {}
 /// A number that the locks under test guard.
 private final class Counter: @unchecked Sendable {
     var value = 0
-}
-
-/// Runs `body` on `count` threads at once and waits for all.
-private func runOnThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
-    final class Work: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
-    let threads = (0..<count).map { index in
-        var thread = pthread_t()
-        let work = Unmanaged.passRetained(Work { body(index) })
-        let code = pthread_create(
-            &thread, nil,
-            { argument in
-                Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue().run()
-                return nil
-            }, work.toOpaque())
-        precondition(code == 0, "no thread for the test")
-        return thread
-    }
-    for thread in threads { pthread_join(thread, nil) }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Settings
@@ -39,7 +40,7 @@ struct NginxConfigurationTests {
     @Test("keeps to its grammar for any valid settings")
     func grammar() throws {
         let seed: UInt64 = 0x5e77_1465
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix(seed: seed)
 
         for round in 0..<200 {
             let environment = randomEnvironment(&random)
@@ -51,15 +52,15 @@ struct NginxConfigurationTests {
     @Test("is accepted by nginx, in place of the one before")
     func realNginx() throws {
         let seed: UInt64 = 0x0d13
-        var random = SeededGenerator(seed: seed)
-        let directory = try TemporaryDirectory()
+        var random = SplitMix(seed: seed)
+        let directory = TemporaryDirectory()
         let nginx = try findNginx(searchPath: "/usr/sbin")
         let prefix = NginxPrefix(source: nginxSource, output: directory.path + "/nginx", executable: nginx)
 
         for round in 0..<8 {
             var environment = randomEnvironment(&random)
             // nginx -t binds what it listens on: a port that needs no rights, on the address every machine has.
-            environment["PORT"] = "\(try freePort())"
+            environment["PORT"] = "\(freePort())"
             environment["HOST"] = "127.0.0.1"
             environment["NGINX_WORKER_PROCESSES"] = "\(round + 1)"
             let configuration = NginxConfiguration(try settings(environment), asRoot: geteuid() == 0)
@@ -119,7 +120,7 @@ struct NginxConfigurationTests {
     }
 }
 
-private func randomEnvironment(_ random: inout SeededGenerator) -> [String: String] {
+private func randomEnvironment(_ random: inout SplitMix) -> [String: String] {
     let characters = Array("abcXYZ019._-")
     let parts = (0..<Int.random(in: 1...4, using: &random)).map { _ in
         "p" + String((0..<Int.random(in: 0...12, using: &random)).map { _ in characters.randomElement(using: &random)! })
@@ -148,19 +149,4 @@ private func followsGrammar(_ configuration: NginxConfiguration) -> Bool {
         && http[3] == "}" && http[4] == "" && http[5].wholeMatch(of: /client_max_body_size [1-9][0-9]{3,9};/) != nil
         && http[6].wholeMatch(of: accessLog) != nil && http[7] == ""
         && server.count == 3 && server[0] == comment && server[1].wholeMatch(of: listen) != nil && server[2] == ""
-}
-
-/// SplitMix64 (Steele, Lea and Flood 2014): the same numbers on every machine.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
 }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Settings
@@ -7,7 +8,7 @@ import Testing
 @Suite("nginx's prefix")
 struct NginxPrefixTests {
     private func configuration(bodyBytes: Int = 4096) throws -> NginxConfiguration {
-        NginxConfiguration(try settings(["MAX_BODY_BYTES": "\(bodyBytes)", "PORT": "\(try freePort())"]), asRoot: geteuid() == 0)
+        NginxConfiguration(try settings(["MAX_BODY_BYTES": "\(bodyBytes)", "PORT": "\(freePort())"]), asRoot: geteuid() == 0)
     }
 
     private func prefix(_ directory: TemporaryDirectory, source: String = nginxSource) throws -> NginxPrefix {
@@ -22,7 +23,7 @@ struct NginxPrefixTests {
             try FileManager.default.copyItem(atPath: nginxSource + "/" + name, toPath: copy + "/" + name)
         }
         let main = try String(contentsOfFile: copy + "/nginx.conf", encoding: .utf8)
-        _ = try directory.write("source/nginx.conf", main + "\n" + line + "\n")
+        try directory.write("source/nginx.conf", main + "\n" + line + "\n")
         return copy
     }
 
@@ -32,7 +33,7 @@ struct NginxPrefixTests {
 
     @Test("holds the files of the source as they are, and the generated ones")
     func contents() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         try prefix(directory).install(configuration())
 
         for name in ["nginx.conf", "conf.d/20-v1.conf", "snippets/error-pages.conf"] {
@@ -44,7 +45,7 @@ struct NginxPrefixTests {
 
     @Test("stays as it was when nginx refuses the new one, and says why")
     func refusedByNginx() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         try prefix(directory).install(configuration())
 
         let error = #expect(throws: SettingsError.self) {
@@ -59,7 +60,7 @@ struct NginxPrefixTests {
 
     @Test("is cleared of what a killed predecessor left behind")
     func leftovers() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         try prefix(directory).install(configuration())
         for name in ["nginx-0123456789abcdef", "nginx-1f", "nginx-notes", "nginx-0123456789abcdef0"] {
             try FileManager.default.createDirectory(atPath: directory.path + "/" + name, withIntermediateDirectories: false)
@@ -76,7 +77,7 @@ struct NginxPrefixTests {
 
     @Test("does not replace what it did not make")
     func foreignOutput() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         try FileManager.default.createDirectory(atPath: directory.path + "/nginx", withIntermediateDirectories: false)
         #expect(throws: SettingsError.nginx(reason: "\(directory.path)/nginx exists and was not made by this command")) {
             try prefix(directory).install(configuration())
@@ -90,7 +91,7 @@ struct NginxPrefixTests {
 
     @Test("comes out whole when several write it at once")
     func concurrent() async throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         let output = directory.path + "/nginx"
         let configurations = try (0..<4).map { try configuration(bodyBytes: 5000 + $0) }
         let executable = try findNginx(searchPath: "")
@@ -108,7 +109,7 @@ struct NginxPrefixTests {
 
     @Test("says what is missing")
     func missing() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
 
         let noSource = #expect(throws: SettingsError.self) { try prefix(directory, source: "/nonexistent").install(configuration()) }
         #expect(noSource?.description.contains("/nonexistent/nginx.conf: No such file") == true)
@@ -147,7 +148,7 @@ struct NginxPrefixTests {
 
     @Test("finds nginx on the path first, and never in the working directory")
     func findingNginx() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         let fake = try directory.write("nginx", "#!/bin/sh\n")
         #expect(try findNginx(searchPath: ":.:" + directory.path) != fake)
         try #require(chmod(fake, 0o755) == 0)
@@ -159,7 +160,7 @@ struct NginxPrefixTests {
 struct RunDirectoryTests {
     @Test("is made with its parents, for its owner and nginx's workers only")
     func made() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         let run = RunDirectory(path: directory.path + "/quire/9000")
 
         let group = try run.prepare()
@@ -176,7 +177,7 @@ struct RunDirectoryTests {
 
     @Test("gets its mode back when somebody has opened it")
     func repaired() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         let run = RunDirectory(path: directory.path + "/run")
         try run.prepare()
         try #require(chmod(run.path, 0o777) == 0)
@@ -199,7 +200,7 @@ struct RunDirectoryTests {
 
     @Test("is refused where another user could take it over")
     func refused() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         let file = try directory.write("file", "")
         try #require(symlink("/tmp", directory.path + "/link") == 0)
         try #require(mkdir(directory.path + "/open", 0o755) == 0 && chmod(directory.path + "/open", 0o777) == 0)
@@ -215,7 +216,7 @@ struct RunDirectoryTests {
 
     @Test("is refused when it, or a directory above it, belongs to somebody else", .enabled(if: geteuid() == 0))
     func foreign() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         let foreign = directory.path + "/foreign"
         try #require(mkdir(foreign, 0o755) == 0 && chown(foreign, 12_345, 12_345) == 0)
 

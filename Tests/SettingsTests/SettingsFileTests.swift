@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Settings
@@ -5,7 +6,7 @@ import Testing
 @Suite("The configuration file")
 struct SettingsFileTests {
     private func error(_ contents: String) throws -> String {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         let file = try directory.write("quire.yaml", contents)
         let error = try #require(refusal(file: file))
         return error.description.replacing(file, with: "FILE")
@@ -51,13 +52,13 @@ struct SettingsFileTests {
 
     @Test("may be empty, or hold comments only", arguments: ["", "\n", "# nothing\n", "---\n", "  \n\t\n# x"])
     func empty(contents: String) throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         #expect(try settings(file: directory.write("quire.yaml", contents)) == settings())
     }
 
     @Test("must be there, be a file, be UTF-8 and be small")
     func unreadable() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
 
         #expect(refusal(file: directory.path + "/none")?.description.hasSuffix("none: No such file or directory") == true)
         #expect(refusal(file: directory.path)?.description.contains("Is a directory") == true)

@@ -1,9 +1,6 @@
-import FoundationEssentials
-import Glibc
 import Settings
-import Testing
+import TestSupport
 
-let checkout = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 let shippedFile = checkout + "/Config/quire.yaml"
 let nginxSource = checkout + "/nginx"
 
@@ -23,31 +20,5 @@ func refusal(_ environment: [String: String] = [:], file: String? = nil, machine
         return nil
     } catch {
         return error
-    }
-}
-
-/// An empty directory that nginx's workers can pass through, removed when the last reference is gone.
-final class TemporaryDirectory {
-    let path: String
-
-    init() throws {
-        var template = Array("/tmp/quire-settings-XXXXXX".utf8CString)
-        let made = try #require(mkdtemp(&template))
-        path = String(cString: made)
-        try #require(chmod(path, 0o755) == 0)
-    }
-
-    deinit {
-        try? FileManager.default.removeItem(atPath: path)
-    }
-
-    func write(_ name: String, _ contents: String) throws -> String {
-        let file = path + "/" + name
-        try contents.write(toFile: file, atomically: false, encoding: .utf8)
-        return file
-    }
-
-    func names() throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: path).sorted()
     }
 }

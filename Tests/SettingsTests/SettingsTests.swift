@@ -1,4 +1,5 @@
 import FoundationEssentials
+import TestSupport
 import Testing
 
 @testable import Settings
@@ -65,7 +66,7 @@ struct SettingsTests {
             "QUIRE_MODEL_DIR": "~/weights", "WORKER_THREADS": "3", "NGINX_WORKER_PROCESSES": "1", "RUN_DIRECTORY": "/srv/run.1/q_2-x",
             "LOG_LEVEL": "WARNING", "LOG_JSON_FORMAT": "True", "ACCESS_LOG": "off",
         ]
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         let lines = changed.map { "\($0.key.lowercased()): \"\($0.value)\"" }.joined(separator: "\n")
 
         let fromEnvironment = try settings(changed)
@@ -100,7 +101,7 @@ struct SettingsTests {
 
     @Test("take the environment before the file, and the file before the default")
     func precedence() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         let file = try directory.write("quire.yaml", "# a comment\n---\nport: 2000 # ours\nmax_results_k: 20\r\n")
 
         let read = try Settings.explain(file: file, environment: ["PORT": "3000"], machine: ordinaryUser)

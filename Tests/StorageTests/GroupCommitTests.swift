@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -19,7 +20,7 @@ struct GroupCommitTests {
         let appended = Shared<[UInt64: [UInt8]]>([:])
         let failures = Shared(0)
 
-        try runOnThreads(64) { writer in
+        try onThreads(64) { writer in
             for round in 0..<8 {
                 do {
                     let bytes = payload(writer * 8 + round)

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -142,15 +143,7 @@ struct LocalFilesTests {
     }
 
     private func withTemporaryDirectory(_ body: (String) throws -> Void) throws {
-        var template = Array("/tmp/quire-storage-XXXXXX".utf8CString)
-        let path = try #require(mkdtemp(&template)).withMemoryRebound(to: CChar.self, capacity: template.count) { String(cString: $0) }
-        defer {
-            for name in (try? LocalFileSystem().list(path)) ?? [] {
-                unlink("\(path)/\(name)")
-                rmdir("\(path)/\(name)")
-            }
-            rmdir(path)
-        }
-        try body(path)
+        let directory = TemporaryDirectory()
+        try withExtendedLifetime(directory) { try body(directory.path) }
     }
 }

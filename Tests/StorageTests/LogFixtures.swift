@@ -1,5 +1,6 @@
 import Glibc
 import Locks
+import TestSupport
 @testable import Storage
 
 let directory = "data"
@@ -82,51 +83,4 @@ func header(_ sequence: UInt64, synced: UInt64, count: Int, type: UInt8 = 7) -> 
     RecordHeader(
         payloadLength: count, type: type, version: 1, flags: [], sequence: SequenceNumber(rawValue: sequence),
         syncedSequence: SequenceNumber(rawValue: synced))
-}
-
-/// SplitMix64 (Steele, Lea and Flood, 2014): the same numbers for a seed on every machine.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
-    }
-}
-
-/// A value that several threads use.
-///
-/// `@unchecked Sendable`: guarded by its lock.
-final class Shared<Value>: @unchecked Sendable {
-    private let lock = Lock()
-    private let changed = Condition()
-    private var value: Value
-
-    init(_ value: Value) { self.value = value }
-
-    var current: Value { lock.withLock { value } }
-
-    func update<Result>(_ body: (inout Value) -> Result) -> Result {
-        lock.withLock {
-            defer { changed.broadcast() }
-            return body(&value)
-        }
-    }
-
-    func wait(until condition: (Value) -> Bool) {
-        lock.withLock {
-            while !condition(value) { changed.wait(lock) }
-        }
-    }
-}
-
-/// Runs `body` on `count` threads at once and waits for all.
-func runOnThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) throws {
-    let threads = try (0..<count).map { index in try Thread("test") { body(index) } }
-    for thread in threads { thread.join() }
 }

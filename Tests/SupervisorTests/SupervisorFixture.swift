@@ -2,24 +2,9 @@ import CPlatform
 import Glibc
 import Logging
 import Synchronization
-import Testing
+import TestSupport
 
 @testable import Supervisor
-
-/// A directory of its own, gone with this object.
-final class TemporaryDirectory: Sendable {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/quire-supervisor-XXXXXX".utf8CString)
-        path = String(cString: mkdtemp(&template))
-    }
-
-    deinit {
-        for name in ["run/socket", "run", "news", "count", "socket"] where unlink("\(path)/\(name)") != 0 { rmdir("\(path)/\(name)") }
-        rmdir(path)
-    }
-}
 
 /// A supervisor on a thread of its own whose responder is a shell script, and whatever the two say.
 ///
@@ -29,8 +14,7 @@ final class SupervisorFixture: Sendable {
     let log: CapturedLog
     let configuration: SupervisorConfiguration
     private let commands: (reading: Int32, writing: Int32)
-    private let result = Mutex<Int32?>(nil)
-    private let thread = Mutex<pthread_t?>(nil)
+    private let thread = Mutex<Background<Int32>?>(nil)
 
     var socketPath: String { directory.path + "/run/socket" }
     private var newsPath: String { directory.path + "/news" }
@@ -65,21 +49,7 @@ final class SupervisorFixture: Sendable {
 
     /// Runs the supervisor on another thread.
     func start(_ body: @escaping @Sendable (SupervisorFixture) -> Int32 = { $0.run() }) {
-        let work = Unmanaged.passRetained(Work { [self] in result.withLock { $0 = body(self) } })
-        var thread = pthread_t()
-        precondition(
-            pthread_create(
-                &thread, nil,
-                {
-                    Unmanaged<Work>.fromOpaque($0!).takeRetainedValue().run()
-                    return nil
-                }, work.toOpaque()) == 0)
-        self.thread.withLock { [thread] in $0 = thread }
-    }
-
-    private final class Work: Sendable {
-        let run: @Sendable () -> Void
-        init(run: @escaping @Sendable () -> Void) { self.run = run }
+        thread.withLock { $0 = Background { [self] in body(self) } }
     }
 
     func command(_ signal: Int32) {
@@ -88,11 +58,7 @@ final class SupervisorFixture: Sendable {
     }
 
     /// The exit code of the supervisor that was started.
-    func wait() -> Int32? {
-        guard let thread = thread.withLock({ $0 }) else { return nil }
-        pthread_join(thread, nil)
-        return result.withLock { $0 }
-    }
+    func wait() -> Int32? { try? thread.withLock({ $0 })?.value() }
 
     func stop() -> Int32? {
         command(SIGTERM)

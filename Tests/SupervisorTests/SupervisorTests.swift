@@ -1,6 +1,7 @@
 import CPlatform
 import Glibc
 import Logging
+import TestSupport
 import Testing
 
 @testable import Supervisor

@@ -2,30 +2,31 @@ import FoundationEssentials
 package import Glibc
 
 /// A program that a test started and whose end it sees.
-///
-/// An instrumented program is told where to leave its coverage.
 package final class ChildProcess: Sendable {
     package let identifier: pid_t
     private let outputPath: String
+    private let errorPath: String
 
     package struct StartFailed: Error {
         let path: String
         let errno: Int32
     }
 
-    /// Starts a program with exactly this environment, its output and its errors written to one file in `directory`.
-    package init(_ path: String, _ arguments: [String], environment: [String: String], in directory: TemporaryDirectory) throws {
-        outputPath = directory / "output-\(UInt32.random(in: .min ... .max))"
+    /// Starts a program with exactly this environment, its output and its errors written to two files in `directory`.
+    ///
+    /// An instrumented program is also told where to leave its coverage.
+    package init(_ path: String, _ arguments: [String], environment: [String: String] = [:], in directory: TemporaryDirectory) throws {
+        let name = "\(UInt32.random(in: .min ... .max))"
+        outputPath = directory / "output-\(name)"
+        errorPath = directory / "errors-\(name)"
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, outputPath, O_WRONLY | O_CREAT | O_APPEND, 0o644)
-        posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errorPath, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         var environment = environment
-        for name in ["LLVM_PROFILE_FILE", "PATH", "HOME"] {
-            environment[name] = environment[name] ?? ProcessInfo.processInfo.environment[name]
-        }
+        environment["LLVM_PROFILE_FILE"] = environment["LLVM_PROFILE_FILE"] ?? ProcessInfo.processInfo.environment["LLVM_PROFILE_FILE"]
         let list: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
         let variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { (list + variables).forEach { free($0) } }
@@ -46,14 +47,19 @@ package final class ChildProcess: Sendable {
         return status & 0x7f == 0 ? (status >> 8) & 0xff : -(status & 0x7f)
     }
 
-    /// Everything the program has written so far.
-    package var output: String {
-        FileManager.default.contents(atPath: outputPath).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    /// Whether `wait` would return at once.
+    package var hasEnded: Bool {
+        var information = siginfo_t()
+        return waitid(P_PID, id_t(identifier), &information, WEXITED | WNOHANG | WNOWAIT) == 0 && information.si_signo == SIGCHLD
+    }
+
+    /// Everything the program has written to its output so far.
+    package var output: String { Self.contents(outputPath) }
+
+    /// Everything the program has written to its error output so far.
+    package var errors: String { Self.contents(errorPath) }
+
+    private static func contents(_ path: String) -> String {
+        FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 }
-
-/// Where the programs and the test bundle lie that SwiftPM built.
-package let builtProducts: String = {
-    let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-    return String(bundle[..<(bundle.lastIndex(of: "/") ?? bundle.startIndex)])
-}()

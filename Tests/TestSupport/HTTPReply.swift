@@ -23,7 +23,14 @@ package struct HTTPReply: Sendable {
 
     package subscript(_ name: String) -> String? { headers.first { $0.name == name }?.value }
 
+    package func headers(_ name: String) -> [String] { headers.filter { $0.name == name }.map(\.value) }
+
+    package var isComplete: Bool { self["content-length"].flatMap { Int($0) } == body.count }
+
     package var text: String { String(decoding: body, as: UTF8.self) }
+
+    /// Null if the body is no JSON.
+    package var json: JSON { (try? JSON(parsing: body)) ?? .null }
 
     package func decoded<Value: Decodable>(as type: Value.Type = Value.self) throws -> Value {
         try JSONDecoder().decode(type, from: Data(body))
@@ -32,8 +39,9 @@ package struct HTTPReply: Sendable {
 
 /// Sends bytes to a local port and returns everything that comes back until the other side closes.
 ///
-/// - Parameter ending: say that nothing more will come; a server otherwise waits for the rest of a body that it refused.
-/// - Returns: `nil` if nothing listens.
+/// - Parameter ending: say that nothing more will come, and stop at the end of the reply. A server that refused a body otherwise
+///   waits seconds for the rest of it before it closes.
+/// - Returns: Nothing if the server closes without a word; `nil` if nothing listens.
 package func exchange(_ request: [UInt8], port: Int, ending: Bool = false) -> [UInt8]? {
     guard let descriptor = connectLocally(port: port) else { return nil }
     defer { close(descriptor) }
@@ -49,6 +57,7 @@ package func exchange(_ request: [UInt8], port: Int, ending: Bool = false) -> [U
     var chunk = [UInt8](repeating: 0, count: 65_536)
     while case let count = recv(descriptor, &chunk, chunk.count, 0), count > 0 {
         received += chunk.prefix(count)
+        if ending, HTTPReply(received)?.isComplete == true { break }
     }
     return received
 }
@@ -67,6 +76,7 @@ package func freePort() -> Int {
     return Int(UInt16(bigEndian: address.sin_port))
 }
 
+/// A connection to a local port; `nil` if nothing listens.
 package func connectLocally(port: Int) -> Int32? {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var patience = timeval(tv_sec: 30, tv_usec: 0)

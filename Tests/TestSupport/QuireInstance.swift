@@ -23,22 +23,25 @@ package final class QuireInstance: @unchecked Sendable {
 
     /// Starts everything and waits until it is ready.
     package init(_ settings: [String: String] = [:], awaitingReady: Bool = true) throws {
-        directory = try TemporaryDirectory()
+        directory = TemporaryDirectory()
         port = freePort()
         var environment = settings
         environment["PORT"] = "\(port)"
         environment["VECTOR_DB_DATA_DIR"] = environment["VECTOR_DB_DATA_DIR"] ?? directory / "data"
         environment["RUN_DIRECTORY"] = directory / "run"
         environment["NGINX_WORKER_PROCESSES"] = "1"
-        environment["QUIRE_MODEL_DIR"] = environment["QUIRE_MODEL_DIR"] ?? ProcessInfo.processInfo.environment["QUIRE_MODEL_DIR"]
+        for name in ["QUIRE_MODEL_DIR", "PATH", "HOME"] {
+            environment[name] = environment[name] ?? ProcessInfo.processInfo.environment[name]
+        }
         self.environment = environment
 
         let render = try run("quire", "nginx", "render")
-        guard render.wait() == 0 else { throw Failed(what: "quire nginx render: \(render.output)") }
+        guard render.wait() == 0 else { throw Failed(what: "quire nginx render: \(render.errors)") }
         try startServer()
+        guard let nginxPath else { throw Failed(what: "nginx is not installed: run Scripts/bootstrap") }
         nginx = try ChildProcess(
-            Self.nginxPath, ["-p", runDirectory + "/nginx", "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;"], environment: [:],
-            in: directory)
+            nginxPath, ["-p", runDirectory + "/nginx", "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;"], in: directory)
+        try waitUntil("nginx listens") { connectLocally(port: port).map { close($0) } != nil }
         if awaitingReady { try waitUntilReady() }
     }
 
@@ -48,8 +51,6 @@ package final class QuireInstance: @unchecked Sendable {
             _ = process?.wait()
         }
     }
-
-    private static let nginxPath = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"].first { (path: String) in access(path, X_OK) == 0 }!
 
     /// Starts one of the built programs with the settings of this instance.
     package func run(_ program: String, _ arguments: String...) throws -> ChildProcess {
@@ -61,7 +62,7 @@ package final class QuireInstance: @unchecked Sendable {
     }
 
     /// What the supervisor and the responder have logged.
-    package var log: String { supervisor?.output ?? "" }
+    package var log: String { supervisor?.errors ?? "" }
 
     /// Ends the supervisor; nginx goes on. Returns the supervisor's exit code.
     package func stopServer() -> Int32 {
@@ -79,16 +80,23 @@ package final class QuireInstance: @unchecked Sendable {
     package var responder: pid_t? {
         guard let supervisor else { return nil }
         let children = "/proc/\(supervisor.identifier)/task/\(supervisor.identifier)/children"
-        return FileManager.default.contents(atPath: children).flatMap { pid_t(String(decoding: $0, as: UTF8.self).split(separator: " ").first ?? "") }
+        return FileManager.default.contents(atPath: children).flatMap {
+            pid_t(String(decoding: $0, as: UTF8.self).split(separator: " ").first ?? "")
+        }
     }
 
     package func waitUntilReady() throws {
+        try waitUntil("ready") { (try? get("/ready"))?.status == 200 }
+    }
+
+    private func waitUntil(_ what: String, _ condition: () -> Bool) throws {
         let deadline = ContinuousClock.now + .seconds(60)
-        while ContinuousClock.now < deadline {
-            if (try? get("/ready"))?.status == 200 { return }
+        while !condition() {
+            guard ContinuousClock.now < deadline else {
+                throw Failed(what: "not within a minute: \(what); the server says:\n\(log)\nnginx says:\n\(nginx?.errors ?? "")")
+            }
             poll(nil, 0, 5)
         }
-        throw Failed(what: "not ready within a minute; the server says:\n\(log)\nnginx says:\n\(nginx?.output ?? "")")
     }
 
     // MARK: Requests

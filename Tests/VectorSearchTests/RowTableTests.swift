@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import VectorSearch
@@ -13,7 +14,7 @@ struct RowTableTests {
     func agreesWithSet(number: Int) {
         let hashOf = Self.hashes[number]
         let seed = UInt64(number)
-        var random = SplitMix64(seed: seed)
+        var random = SplitMix(seed: seed)
         var table = RowTable()
         var model: Set<UInt32> = []
         for step in 0..<2000 {
@@ -98,7 +99,7 @@ struct NearestRowsTests {
     @Test("are the smallest by distance and row, in whatever order they come")
     func keepsSmallest() {
         let seed: UInt64 = 41
-        var random = SplitMix64(seed: seed)
+        var random = SplitMix(seed: seed)
         for limit in [0, 1, 2, 3, 10, 50, 200] {
             // Few distances, so that most decisions are between ties.
             var candidates = (0..<100).map { Neighbor(row: Row($0), distance: Float($0 % 7)) }
@@ -128,7 +129,7 @@ struct RowSetTests {
     @Test("agrees with a set of the standard library")
     func agreesWithSet() {
         let seed: UInt64 = 42
-        var random = SplitMix64(seed: seed)
+        var random = SplitMix(seed: seed)
         var rows = RowSet()
         var model: Set<Row> = []
         for _ in 0..<2000 {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import VectorSearch
 
@@ -5,7 +6,7 @@ import VectorSearch
 struct VectorStoreTests {
     @Test("keeps every vector bit for bit as it was sent", arguments: [1, 3, 16, 17, 384, 1024])
     func keepsBits(dimension: Int) {
-        var random = SplitMix64(seed: 31)
+        var random = SplitMix(seed: 31)
         let store = VectorStore(dimension: dimension, metric: .l2)
         var vectors = (0..<200).map { _ in random.vector(dimension) }
         vectors.append((0..<dimension).map { _ in -0.0 })
@@ -66,7 +67,7 @@ struct VectorStoreTests {
 
     @Test("never moves a vector as it grows")
     func neverMoves() {
-        var random = SplitMix64(seed: 32)
+        var random = SplitMix(seed: 32)
         let store = VectorStore(dimension: 200, metric: .dot)
         let address = { (row: Row) in store.withVector(row) { $0.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress!) } } }
         var addresses: [(Row, UInt)] = []
@@ -82,7 +83,7 @@ struct VectorStoreTests {
 
     @Test("costs at most 5 % more than the vectors, and next to nothing when it is small")
     func isCompact() {
-        var random = SplitMix64(seed: 33)
+        var random = SplitMix(seed: 33)
         let store = VectorStore(dimension: 384, metric: .cosine)
         #expect(store.statistics.bytes == 0)
 
@@ -102,7 +103,7 @@ struct VectorStoreTests {
     @Test("agrees with a dictionary through random insertions and releases", arguments: [1, 5, 16, 300], Metric.allCases)
     func agreesWithModel(dimension: Int, metric: Metric) {
         let seed = UInt64(dimension)
-        var random = SplitMix64(seed: seed)
+        var random = SplitMix(seed: seed)
         let universe = (0..<150).map { _ in random.vector(dimension) }
         let store = VectorStore(dimension: dimension, metric: metric)
         var model: [[Float]: (row: Row, count: Int)] = [:]

@@ -1,15 +1,18 @@
 import Database
 import Embedding
-import FoundationEssentials
-import Glibc
 import HTTP
 import HTTPTypes
 import Logging
 import Settings
 import Storage
+import TestSupport
 import Testing
 
 @testable import API
+
+extension Contract {
+    static let shared = try! Contract(JSON(parsing: PackageResources.openapi_json))
+}
 
 /// The API over a database of its own, without a transport. Every exchange is held to the OpenAPI document.
 final class TestServer {
@@ -17,27 +20,24 @@ final class TestServer {
     let service: Service
     let api: API
     let database: Database
-    private let directory: String
+    private let directory = TemporaryDirectory()
 
     /// - Parameters:
     ///   - model: where the weights are; without them no text is embedded.
     ///   - starts: whether the service is given its database.
     init(_ environment: [String: String] = [:], model: String? = nil, starts: Bool = true, disk: Disk = Disk()) throws {
-        var template = Array("/tmp/quire-api-XXXXXX".utf8CString)
-        directory = String(cString: try #require(mkdtemp(&template)))
         let machine = Machine(userID: 1000, home: "/home/nobody", cores: 2)
         settings = try Settings.load(environment: environment, machine: machine)
         service = Service(settings: settings)
         api = API(service, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let service = service
-        database = try Database(directory: directory, fileSystem: disk, durability: .os) { service.fail($0) }
+        database = try Database(directory: directory.path, fileSystem: disk, durability: .os) { service.fail($0) }
         if starts { service.start(database, ModelCatalogue(modelDirectory: model)) }
     }
 
     deinit {
         // A test that broke the storage has said so itself.
         try? database.close()
-        try? FileManager.default.removeItem(atPath: directory)
     }
 
     // MARK: Requests
@@ -106,14 +106,8 @@ struct Reply {
     var detail: String { json["detail"]?.string ?? "" }
     var etag: String? { headers[.eTag] }
 
-    /// `body.chunks.3.embedding` for each of `errors`.
-    var locations: [String] {
-        (json["errors"]?.array ?? []).map { problem in
-            (problem["loc"]?.array ?? []).map { $0.string ?? "\($0.integer ?? -1)" }.joined(separator: ".")
-        }
-    }
-
-    var problemTypes: [String] { (json["errors"]?.array ?? []).compactMap { $0["type"]?.string } }
+    var locations: [String] { json.locations }
+    var problemTypes: [String] { json.problemTypes }
 
     /// The path of the next page, as `Link` says.
     var next: String? {

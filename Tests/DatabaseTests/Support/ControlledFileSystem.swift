@@ -1,6 +1,7 @@
 import Glibc
 import Locks
 import Storage
+import TestSupport
 
 /// The machine's files with a hand on them: syncs can be held, so that changes are certainly pending, and calls can be made to fail.
 /// What the log does unasked, seals after a pause and zeros ahead, is left alone, so that no test depends on when it does it.

@@ -1,22 +1,10 @@
 import Storage
+import TestSupport
 import VectorSearch
 
 @testable import Database
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): the same numbers for a seed on every machine.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
-    }
-
+extension SplitMix {
     mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }
 
     /// A vector of four dimensions with which every distance is exact in single precision under every metric, so that a simple model

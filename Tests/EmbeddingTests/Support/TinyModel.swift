@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 
 @testable import Embedding
 
@@ -15,7 +16,7 @@ struct TinyModel {
     private var order: [String] = []
 
     init(seed: UInt64) {
-        var random = SplitMix64(state: seed)
+        var random = SplitMix(seed: seed)
         let (width, inner) = (Self.shape.width, Self.shape.innerWidth)
         func add(_ name: String, _ shape: [Int], around center: Float = 0, spread: Float, _ model: inout TinyModel) {
             let values = (0..<shape.reduce(1, *)).map { _ in center + spread * (2 * random.unit() - 1) }
@@ -46,8 +47,8 @@ struct TinyModel {
         }
     }
 
-    func write(to directory: TemporaryDirectory, pieces: [String] = Self.pieces) {
-        directory.write(pieces.map { $0 + "\n" }.joined().utf8, to: "vocab.txt")
+    func write(to directory: TemporaryDirectory, pieces: [String] = Self.pieces) throws {
+        try directory.write("vocab.txt", pieces.map { $0 + "\n" }.joined())
         var header: [String] = ["\"__metadata__\": {\"format\": \"pt\"}"]
         var data: [UInt8] = []
         for name in order {
@@ -59,7 +60,7 @@ struct TinyModel {
         // Padded so that the numbers lie on multiples of 8, as writers of the format do.
         let text = "{" + header.joined(separator: ", ") + "}"
         let padding = String(repeating: " ", count: (8 - text.utf8.count % 8) % 8)
-        directory.write(safetensors(text + padding, data: data), to: "model.safetensors")
+        try directory.write("model.safetensors", safetensors(text + padding, data: data))
     }
 
     /// The vector of a text, by the definition, in double precision.
@@ -140,18 +141,7 @@ func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
     withUnsafeBytes(of: value.littleEndian) { Array($0) }
 }
 
-/// Steele, Lea & Flood 2014: a sequence that depends on nothing but its seed.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
+extension SplitMix {
     /// Evenly in 0..<1.
     mutating func unit() -> Float { Float(next() >> 40) * 0x1p-24 }
 }
