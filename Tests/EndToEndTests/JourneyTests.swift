@@ -5,7 +5,8 @@ import Testing
 
 @Suite("The main job, through nginx")
 struct JourneyTests {
-    @Test("text goes in, survives kill -9, and is found by meaning", .enabled(if: hasModel, "the MiniLM weights are not here"))
+    @Test(
+        "text goes in, survives kill -9, and is found by meaning", .enabled(if: weightsDirectory != nil, "the MiniLM weights are not here"))
     func textIsFoundByMeaning() throws {
         let quire = try QuireInstance()
         let library = try quire.createLibrary(#"{"name":"animals","description":"texts"}"#)
@@ -64,7 +65,7 @@ struct JourneyTests {
 
     @Test("without weights everything but text embedding works, and says so")
     func withoutWeights() throws {
-        let quire = try QuireInstance(["QUIRE_MODEL_DIR": "/nonexistent/quire-model"])
+        let quire = try QuireInstance(noModel)
         let library = try quire.createLibrary(#"{"name":"minilm"}"#)
 
         let reply = try quire.post("/v1/libraries/\(library)/documents", #"{"title":"t","texts":["hello"]}"#)
@@ -82,14 +83,6 @@ struct JourneyTests {
         #expect(try quire.get("/ready").status == 200)
     }
 }
-
-/// Whether text can be embedded here; Scripts/test fetches the weights before it runs the tests.
-let hasModel: Bool = {
-    let environment = ProcessInfo.processInfo.environment
-    let cache = environment["XDG_CACHE_HOME"] ?? (environment["HOME"] ?? "") + "/.cache"
-    let directory = environment["QUIRE_MODEL_DIR"] ?? cache + "/quire/models/all-minilm-l6-v2"
-    return FileManager.default.fileExists(atPath: directory + "/model.safetensors")
-}()
 
 extension QuireInstance {
     /// kill -9; returns when the next responder is ready.

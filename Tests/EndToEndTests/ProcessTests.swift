@@ -3,8 +3,6 @@ import Glibc
 import TestSupport
 import Testing
 
-private let noModel = ["QUIRE_MODEL_DIR": "/nonexistent/quire-model"]
-
 @Suite("Processes, sockets and exit codes")
 struct ProcessTests {
     @Test("a second server on one data directory ends with 75 and names the first; the first is not disturbed")
@@ -29,7 +27,9 @@ struct ProcessTests {
         #expect(try second.get("/v1/libraries/\(library)").status == 404)
     }
 
-    @Test("settings that cannot be are refused with 78 before anything listens", arguments: [["EMBEDDING_MODEL": "no-such-model"], ["EMBEDDING_DIMENSION": "385"]])
+    @Test(
+        "settings that cannot be are refused with 78 before anything listens",
+        arguments: [["EMBEDDING_MODEL": "no-such-model"], ["EMBEDDING_DIMENSION": "385"]])
     func badSettings(settings: [String: String]) throws {
         let quire = try QuireInstance(noModel.merging(settings) { $1 }, awaitingReady: false)
 
@@ -39,7 +39,7 @@ struct ProcessTests {
 
     @Test("a data directory that cannot be written ends the server with 78")
     func readOnlyDirectory() throws {
-        let directory = try TemporaryDirectory()
+        let directory = TemporaryDirectory()
         // Root may write anywhere, but not below a file.
         let file = directory / "file"
         try Data().write(to: URL(filePath: file))
