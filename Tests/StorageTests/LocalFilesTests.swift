@@ -99,6 +99,22 @@ struct LocalFilesTests {
         }
     }
 
+    @Test("a lock is free when its holder lets go, though a child that is being started has the descriptor still")
+    func sharedDescriptor() throws {
+        try withTemporaryDirectory { directory in
+            var copy: Int32 = -1
+            do {
+                let held = try DirectoryLock(directory: directory)
+                copy = fcntl(try #require(lockDescriptors(directory).first), F_DUPFD_CLOEXEC, 0)
+                try #require(copy >= 0)
+                withExtendedLifetime(held) {}
+            }
+            defer { close(copy) }
+
+            _ = try DirectoryLock(directory: directory)
+        }
+    }
+
     @Test("a lock whose holder has not written its id yet is held all the same")
     func namelessHolder() throws {
         try withTemporaryDirectory { directory in
@@ -123,15 +139,20 @@ struct LocalFilesTests {
     func closesOnExec() throws {
         try withTemporaryDirectory { directory in
             let held = try DirectoryLock(directory: directory)
-            let descriptors = try LocalFileSystem().list("/proc/self/fd").compactMap { Int32($0) }.filter { descriptor in
-                var target = [UInt8](repeating: 0, count: 4096)
-                let count = readlink("/proc/self/fd/\(descriptor)", &target, target.count)
-                return count > 0 && String(decoding: target.prefix(count), as: UTF8.self) == "\(directory)/LOCK"
-            }
+            let descriptors = try lockDescriptors(directory)
 
             #expect(descriptors.count == 1)
             #expect(descriptors.allSatisfy { fcntl($0, F_GETFD) & FD_CLOEXEC != 0 })
             withExtendedLifetime(held) {}
+        }
+    }
+
+    /// This process's descriptors of the lock file in a directory.
+    private func lockDescriptors(_ directory: String) throws -> [Int32] {
+        try LocalFileSystem().list("/proc/self/fd").compactMap { Int32($0) }.filter { descriptor in
+            var target = [UInt8](repeating: 0, count: 4096)
+            let count = readlink("/proc/self/fd/\(descriptor)", &target, target.count)
+            return count > 0 && String(decoding: target.prefix(count), as: UTF8.self) == "\(directory)/LOCK"
         }
     }
 

@@ -28,6 +28,8 @@ package final class DirectoryLock: Sendable {
     }
 
     deinit {
+        // Unlocked, not only closed: a child process that is just being started has our descriptors until it runs its program.
+        _ = flock(descriptor, LOCK_UN)
         _ = close(descriptor)
     }
 
