@@ -9,6 +9,7 @@ final class ChildProcess {
     let end: Descriptor
     /// Readable when the process has said whether it serves; nil once it has been heard.
     private(set) var serving: Descriptor?
+    private(set) var hasServed = false
 
     enum StartError: Error, Equatable {
         /// Starting again will not help.
@@ -57,7 +58,8 @@ final class ChildProcess {
         guard let descriptor = serving else { return false }
         serving = nil
         var byte: UInt8 = 0
-        return read(descriptor.number, &byte, 1) == 1
+        hasServed = read(descriptor.number, &byte, 1) == 1
+        return hasServed
     }
 }
 

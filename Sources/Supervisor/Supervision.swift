@@ -150,9 +150,14 @@ struct Supervision {
             logger.critical("the responder ended with \(exit); it is not started again")
             return code
         }
-        if case .running = phase {
+        switch phase {
+        case .running where exit == .code(0) && child.hasServed:
+            // Somebody asked the responder itself to stop. That is no failure, but a series of them must not take the machine.
+            logger.notice("the responder finished; starting another", metadata: ["pid": "\(child.identifier)"])
+            phase = .pausing(until: child.startedAt + configuration.firstPause)
+        case .running:
             pause(because: "the responder ended with \(exit)", afterRunning: .now - child.startedAt)
-        } else {
+        case .pausing, .stopping:
             if exit != .code(0) { logger.warning("the responder ended with \(exit) when it was replaced") }
             phase = .pausing(until: .now)
         }

@@ -77,7 +77,6 @@ import Testing
         #expect(fixture.news() == ["drained"])
         #expect(fixture.wait() == 0)
         #expect(fixture.mode("run/socket") == nil)
-        #expect(fixture.mode("run") == S_IFDIR | 0o750)
     }
 
     @Test("kills a responder that does not stop in time")
@@ -110,6 +109,40 @@ import Testing
         #expect(second[1] == first[1])
         #expect(fixture.log.contains("when it was replaced"))
         fixture.command(SIGHUP)
+        #expect(fixture.stop() == 0)
+    }
+
+    @Test("a responder that served and ends without an error is followed by another, and no pause grows from that")
+    func followsFinishedResponder() throws {
+        let fixture = SupervisorFixture(
+            "serving; trap 'exit 0' TERM; echo $$ > $news; while :; do sleep 0.01; done"
+        ) {
+            $0.firstPause = .milliseconds(1)
+            $0.longestPause = .seconds(1000)
+        }
+        fixture.start()
+
+        // Doubled as often, the pause would be longer than this test may take.
+        for _ in 0..<17 { kill(try #require(pid_t(fixture.news()[0])), SIGTERM) }
+
+        #expect(fixture.news().count == 1)
+        #expect(fixture.stop() == 0)
+        #expect(fixture.log.contains("notice: the responder finished"))
+        #expect(!fixture.log.lines.contains { $0.hasPrefix("error") || $0.hasPrefix("warning") })
+    }
+
+    @Test("a responder that serves and ends at once, again and again, does not take the machine")
+    func pacesFinishingResponders() {
+        let fixture = SupervisorFixture("serving; echo up > $news") {
+            $0.firstPause = .milliseconds(40)
+            $0.longestPause = .milliseconds(40)
+        }
+        let start = ContinuousClock.now
+        fixture.start()
+
+        for _ in 0..<4 { #expect(fixture.news() == ["up"]) }
+
+        #expect(.now - start >= .milliseconds(3 * 40))
         #expect(fixture.stop() == 0)
     }
 
@@ -226,7 +259,7 @@ import Testing
         #expect(fixture.news().last == "socket:[\(inode)]")
         #expect(fixture.stop() == 0)
 
-        #expect(fixture.mode("run") == nil)
+        #expect(fixture.mode("run/socket") == nil)
         #expect(fixture.mode("socket") != nil)
     }
 
