@@ -50,10 +50,3 @@ func installedSource(executable: String = executablePath()) throws -> String {
     }
     throw SettingsError.nginx(reason: "no nginx/nginx.conf beside or above \(executable); name it with --source")
 }
-
-private func executablePath() -> String {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
-        let count = readlink("/proc/self/exe", buffer.baseAddress!, buffer.count)
-        return String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-}

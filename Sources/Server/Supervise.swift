@@ -18,12 +18,3 @@ func supervise(_ settings: Settings, config: String?) -> Never {
         arguments: ["respond"] + (config.map { ["--config", $0] } ?? []))
     exit(Supervisor(configuration, logger: Logger(label: "quire.supervisor")).run())
 }
-
-/// This program, whatever name it was started by.
-private func executablePath() -> String {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
-        let count = readlink("/proc/self/exe", buffer.baseAddress!, buffer.count)
-        precondition(count > 0, "/proc is mounted")
-        return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-}
