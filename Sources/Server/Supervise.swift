@@ -6,14 +6,15 @@ import Supervisor
 /// Makes the socket that nginx connects to and keeps a responder behind it; returns only by ending the process.
 func supervise(_ settings: Settings, config: String?) -> Never {
     let runDirectory = RunDirectory(settings)
+    let socketGroup: gid_t?
     do {
-        try runDirectory.prepare()
+        socketGroup = try runDirectory.prepare()
     } catch {
         ExitCode.configuration.exit("\(error)")
     }
     let configuration = SupervisorConfiguration(
         socketPath: runDirectory.socketPath,
-        socketGroup: geteuid() == 0 ? RunDirectory.workerAccount : nil,
+        socketGroup: socketGroup,
         executable: executablePath(),
         arguments: ["respond"] + (config.map { ["--config", $0] } ?? []))
     exit(Supervisor(configuration, logger: Logger(label: "quire.supervisor")).run())

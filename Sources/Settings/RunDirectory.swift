@@ -1,10 +1,10 @@
-import Glibc
+package import Glibc
 
 /// What one running instance owns and nothing outlives: the socket, nginx's configuration, its pid and its temporary files.
 ///
 /// ```
-/// <run directory>/            0750 root:www-data; not as root 0700
-///   responder.sock            made and held by the supervisor
+/// <run directory>/            as root 0750 root:www-data, else 0700
+///   responder.sock            as root 0660 root:www-data, else 0600; made and held by the supervisor
 ///   nginx -> nginx-1f0c…      nginx's prefix: configuration only, replaced as a whole
 ///   nginx.pid  access.log  body-temp/  fastcgi-temp/  …   nginx's own
 /// ```
@@ -26,12 +26,12 @@ package struct RunDirectory: Sendable, Equatable {
     package var socketPath: String { path + "/" + Self.socketName }
     package var nginxPrefix: String { path + "/nginx" }
 
-    /// Makes the directory where it is missing and gives it the owner, group and mode it must have. Idempotent.
+    /// Makes the directory where it is missing and gives it the group and mode it must have. Idempotent.
     ///
     /// - Returns: the group that may enter besides the owner, for the socket to be given as well; nil when that is only the owner.
     /// - Throws: `.runDirectory` when it belongs to another user, is a link, or lies where another user could swap it.
     @discardableResult
-    package func prepare() throws(SettingsError) -> UInt32? {
+    package func prepare() throws(SettingsError) -> gid_t? {
         let workers = geteuid() == 0 ? try workerGroup() : nil
         try makeParents()
         if mkdir(path, 0o700) != 0, errno != EEXIST { throw failure("cannot be made: \(lastErrorText())") }
@@ -61,13 +61,30 @@ package struct RunDirectory: Sendable, Equatable {
             guard status.st_uid == 0 || status.st_uid == geteuid() else {
                 throw failure("\(parent) belongs to another user (uid \(status.st_uid))")
             }
-            guard status.st_mode & S_IWOTH == 0 || status.st_mode & S_ISVTX != 0 else {
-                throw failure("\(parent) can be written by everybody and is not sticky")
+            // In a sticky directory only the owner of an entry may rename it.
+            guard status.st_mode & S_ISVTX == 0 else { continue }
+            guard status.st_mode & S_IWOTH == 0 else { throw failure("\(parent) can be written by everybody and is not sticky") }
+            guard status.st_mode & S_IWGRP == 0 || isTrusted(group: status.st_gid) else {
+                throw failure("\(parent) can be written by group \(status.st_gid) and is not sticky")
             }
         }
     }
 
-    private func workerGroup() throws(SettingsError) -> UInt32 {
+    /// Whether a group can be taken for its owner: root's, or the private one of our account, which has its number and no other
+    /// members. Where accounts have such groups, the directories that they make can be written by the group (umask 002).
+    private func isTrusted(group identifier: gid_t) -> Bool {
+        if identifier == 0 { return true }
+        guard identifier == geteuid(), identifier == getegid() else { return false }
+        var entry = group()
+        var found: UnsafeMutablePointer<group>?
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16_384) { buffer in
+            // A group with more members than fit is nobody's own; one without a name has none.
+            guard getgrgid_r(identifier, &entry, buffer.baseAddress!, buffer.count, &found) == 0 else { return false }
+            return found == nil || entry.gr_mem?.pointee == nil
+        }
+    }
+
+    private func workerGroup() throws(SettingsError) -> gid_t {
         var entry = group()
         var found: UnsafeMutablePointer<group>?
         let failed = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16_384) { buffer in

@@ -19,34 +19,28 @@ final class ListeningSocket {
     /// What `sockaddr_un` has room for, less the final NUL.
     static let maxPathBytes = 107
 
-    /// Makes the socket at `path`, with mode 0660 in a directory of mode 0750, both of `group` when one is given.
+    /// Makes the socket at `path`: for its owner alone (0600), or also for `group` when one is given (0660).
     ///
-    /// The directory has mode 0700 until everything is as it should be, so there is no moment at which others get in. It is
-    /// locked for the life of this object: one supervisor a directory. What a dead one left behind is removed, but only if it
-    /// is a socket that nobody listens on.
-    init(path: String, group: String?, backlog: Int32) throws(SupervisorError) {
+    /// The directory is there already and lets nobody else in; that is checked, never changed. Mode and group are set before the
+    /// socket listens, so there is no moment at which others are heard. The directory is locked for the life of this object: one
+    /// supervisor a directory. What a dead one left behind is removed, but only if it is a socket that nobody listens on.
+    init(path: String, group: gid_t?, backlog: Int32) throws(SupervisorError) {
         let bytes = Array(path.utf8)
         guard bytes.first == UInt8(ascii: "/"), bytes.count <= Self.maxPathBytes, bytes.last != UInt8(ascii: "/"), !bytes.contains(0)
         else { throw .socketPathUnusable(path) }
         let slash = path.lastIndex(of: "/")!
         let name = String(path[path.index(after: slash)...])
-        let groupID = try group.map { (name) throws(SupervisorError) in try Self.identifier(ofGroup: name) }
 
-        let directory = try Self.openDirectory(String(path[..<slash]))
+        let directory = try Self.openDirectory(String(path[..<slash]), group: group)
         guard flock(directory.number, LOCK_EX | LOCK_NB) == 0 else { throw .alreadySupervised(path) }
         try Self.removeStaleSocket(path, in: directory, name)
-        try checkCall("chmod of the socket's directory", fchmod(directory.number, 0o700))
         let listening = try Self.makeSocket()
 
         do throws(SupervisorError) {
             try checkCall("bind to \(path)", withSocketAddress(path) { bind(listening.number, $0, $1) })
-            try checkCall("chmod of \(path)", fchmodat(directory.number, name, 0o660, 0))
-            if let groupID {
-                try checkCall("chown of \(path)", fchownat(directory.number, name, uid_t.max, groupID, 0))
-                try checkCall("chown of the socket's directory", fchown(directory.number, uid_t.max, groupID))
-            }
+            if let group { try checkCall("chown of \(path)", fchownat(directory.number, name, uid_t.max, group, 0)) }
+            try checkCall("chmod of \(path)", fchmodat(directory.number, name, group == nil ? 0o600 : 0o660, 0))
             try checkCall("listen on \(path)", listen(listening.number, backlog))
-            try checkCall("chmod of the socket's directory", fchmod(directory.number, 0o750))
             place = Place(directory: directory, name: name, inode: try Self.inode(of: name, in: directory))
         } catch {
             unlinkat(directory.number, name, 0)
@@ -95,16 +89,15 @@ final class ListeningSocket {
         }
     }
 
-    private static func openDirectory(_ path: String) throws(SupervisorError) -> Descriptor {
+    /// The directory at `path`, which only its owner may change and only the owner and `group` may enter.
+    private static func openDirectory(_ path: String, group: gid_t?) throws(SupervisorError) -> Descriptor {
         let path = path.isEmpty ? "/" : path
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
-            throw .systemCallFailed("mkdir \(path)", errno: errno)
-        }
         let directory = Descriptor(try checkCall("open \(path)", open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)))
         var status = stat()
         try checkCall("stat of \(path)", fstat(directory.number, &status))
         guard status.st_uid == geteuid() else { throw .directoryNotOwned(path) }
-        guard status.st_mode & 0o007 == 0 else { throw .directoryOpenToAll(path) }
+        let isGroupWelcome = status.st_gid == group && status.st_mode & S_IWGRP == 0
+        guard status.st_mode & (isGroupWelcome ? S_IRWXO : S_IRWXG | S_IRWXO) == 0 else { throw .directoryOpenToOthers(path) }
         return directory
     }
 
@@ -140,16 +133,6 @@ final class ListeningSocket {
         var value: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)
         return getsockopt(descriptor, SOL_SOCKET, name, &value, &size) == 0 ? value : nil
-    }
-
-    private static func identifier(ofGroup name: String) throws(SupervisorError) -> gid_t {
-        var entry = group()
-        var found: UnsafeMutablePointer<group>?
-        var buffer = [CChar](repeating: 0, count: 1 << 16)
-        let error = getgrnam_r(name, &entry, &buffer, buffer.count, &found)
-        guard error == 0 else { throw .systemCallFailed("looking up group \(name)", errno: error) }
-        guard found != nil else { throw .groupUnknown(name) }
-        return entry.gr_gid
     }
 }
 

@@ -1,9 +1,12 @@
+package import Glibc
+
 /// What a `Supervisor` runs, where it listens and how patient it is.
 package struct SupervisorConfiguration: Sendable {
-    /// Made by the supervisor with mode 0660, in a directory that gets mode 0750. Not used when systemd passes a socket on.
+    /// Made by the supervisor, in a directory that is there and keeps everybody out but its owner and the socket's group. Not used
+    /// when systemd passes a socket on.
     package var socketPath: String
-    /// Group of the socket and its directory: the one that nginx's workers run in. Nil leaves our own.
-    package var socketGroup: String?
+    /// Who may connect besides the owner: the group that nginx's workers run in. Nil is nobody.
+    package var socketGroup: gid_t?
     /// Connections that may wait for the responder. nginx gets an error at once when there are more.
     package var backlog: Int32
     /// Path of the responder, and its arguments without its name.
@@ -22,7 +25,7 @@ package struct SupervisorConfiguration: Sendable {
     package var longestWait: Duration
 
     package init(
-        socketPath: String, socketGroup: String? = nil, backlog: Int32 = 1024, executable: String, arguments: [String] = [],
+        socketPath: String, socketGroup: gid_t? = nil, backlog: Int32 = 1024, executable: String, arguments: [String] = [],
         environment: [String: String]? = nil, firstPause: Duration = .milliseconds(100), longestPause: Duration = .seconds(2),
         steadyAfter: Duration = .seconds(30), stopLimit: Duration = .seconds(5), longestWait: Duration = .seconds(4)
     ) {

@@ -6,9 +6,9 @@ package enum SupervisorError: Error, Equatable {
     case socketPathUnusable(String)
     /// The directory belongs to another user, so whoever that is could replace the socket.
     case directoryNotOwned(String)
-    /// The directory can be entered by everybody. It is not narrowed, as others may be using it.
-    case directoryOpenToAll(String)
-    case groupUnknown(String)
+    /// Others than the owner and the socket's group can enter the directory, or others than the owner change it. It is not
+    /// narrowed, as others may be using it.
+    case directoryOpenToOthers(String)
     /// Something that is no socket stands where the socket should be.
     case socketPathTaken(String)
     /// Another supervisor holds the directory, or somebody listens on the socket.
@@ -23,8 +23,8 @@ package enum SupervisorError: Error, Equatable {
         switch self {
         case .alreadySupervised: 75
         case .systemCallFailed: 71
-        case .socketPathUnusable, .directoryNotOwned, .directoryOpenToAll, .groupUnknown, .socketPathTaken,
-            .inheritedSocketUnusable, .executableUnusable:
+        case .socketPathUnusable, .directoryNotOwned, .directoryOpenToOthers, .socketPathTaken, .inheritedSocketUnusable,
+            .executableUnusable:
             78
         }
     }
@@ -37,10 +37,8 @@ extension SupervisorError: CustomStringConvertible {
             "the socket path must begin with / and be at most \(ListeningSocket.maxPathBytes) bytes long: \(path)"
         case .directoryNotOwned(let path):
             "the directory of the socket belongs to another user: \(path)"
-        case .directoryOpenToAll(let path):
-            "the directory of the socket is open to every user; give the socket a directory of its own, of mode 0750: \(path)"
-        case .groupUnknown(let name):
-            "there is no group named \(name)"
+        case .directoryOpenToOthers(let path):
+            "the directory of the socket is open to others; it must have mode 0700, or 0750 and the socket's group: \(path)"
         case .socketPathTaken(let path):
             "the socket path is taken by something that is not a socket: \(path)"
         case .alreadySupervised(let path):

@@ -214,6 +214,19 @@ struct RunDirectoryTests {
         #expect(failure(directory.path + "/open/run") == nil)
     }
 
+    @Test("is refused where a group could take it over, unless nobody else is in that group", .enabled(if: geteuid() == 0))
+    func groups() throws {
+        let directory = TemporaryDirectory()
+        let parent = directory.path + "/parent"
+        try #require(mkdir(parent, 0o700) == 0 && chown(parent, 0, 12_345) == 0 && chmod(parent, 0o775) == 0)
+
+        #expect(failure(parent + "/run")?.contains("can be written by group 12345 and is not sticky") == true)
+        for (group, mode) in [(12_345, 0o1775), (12_345, 0o755), (0, 0o775)] as [(gid_t, mode_t)] {
+            try #require(chown(parent, 0, group) == 0 && chmod(parent, mode) == 0)
+            #expect(failure(parent + "/run") == nil)
+        }
+    }
+
     @Test("is refused when it, or a directory above it, belongs to somebody else", .enabled(if: geteuid() == 0))
     func foreign() throws {
         let directory = TemporaryDirectory()

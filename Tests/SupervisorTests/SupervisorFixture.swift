@@ -26,6 +26,7 @@ final class SupervisorFixture: Sendable {
         self.directory = directory
         log = CapturedLog()
         mkfifo(directory.path + "/news", 0o600)
+        mkdir(directory.path + "/run", 0o700)
         let preamble = "news=\(directory.path)/news; count=\(directory.path)/count; serving() { echo >&3; }; "
         var configuration = SupervisorConfiguration(
             socketPath: directory.path + "/run/socket", executable: "/bin/sh", arguments: ["-c", preamble + script],
