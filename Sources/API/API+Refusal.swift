@@ -5,6 +5,7 @@ import HTTPTypes
 package enum Refusal: Sendable, Equatable {
     case bodyTooLarge(limit: Int)
     case bodyIncomplete(expected: Int, received: Int)
+    case headersTooLarge(limit: Int)
     case malformed(String)
 }
 
@@ -16,6 +17,7 @@ extension API {
             case .bodyTooLarge(let limit): APIError(.payloadTooLarge, "The body is larger than MAX_BODY_BYTES = \(limit)")
             case .bodyIncomplete(let expected, let received):
                 APIError(.invalidRequest, "The body ends after \(received) of \(expected) bytes")
+            case .headersTooLarge(let limit): APIError(.headersTooLarge, "The request has more than \(limit) header fields")
             case .malformed(let reason): APIError(.invalidRequest, reason)
             }
         return complete(error.response(requestID: request.id), for: request)

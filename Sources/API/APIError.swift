@@ -17,6 +17,7 @@ struct APIError: Error {
         case notFound = "NotFoundError"
         case methodNotAllowed = "MethodNotAllowedError"
         case payloadTooLarge = "PayloadTooLargeError"
+        case headersTooLarge = "HeadersTooLargeError"
         case unsupportedMediaType = "UnsupportedMediaTypeError"
         case conflict = "ConflictError"
         case preconditionFailed = "PreconditionFailedError"
@@ -32,6 +33,7 @@ struct APIError: Error {
             case .libraryNotFound, .documentNotFound, .notFound: .notFound
             case .methodNotAllowed: .methodNotAllowed
             case .payloadTooLarge: .contentTooLarge
+            case .headersTooLarge: .requestHeaderFieldsTooLarge
             case .unsupportedMediaType: .unsupportedMediaType
             case .conflict: .conflict
             case .preconditionFailed: .preconditionFailed
@@ -51,6 +53,7 @@ struct APIError: Error {
             case .notFound: "Not found"
             case .methodNotAllowed: "Method not allowed"
             case .payloadTooLarge: "Payload too large"
+            case .headersTooLarge: "Headers too large"
             case .unsupportedMediaType: "Unsupported media type"
             case .conflict: "Conflict"
             case .preconditionFailed: "Precondition failed"

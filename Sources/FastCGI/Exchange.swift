@@ -11,23 +11,20 @@ struct Exchange {
     private let configuration: FastCGIConfiguration
     private let handler: FastCGIServer.Handler
     private let rejected: FastCGIServer.RejectionHandler
-    private let counters: Counters
     private let timeout: timeval
 
     init(
         configuration: FastCGIConfiguration, handler: @escaping FastCGIServer.Handler,
-        rejected: @escaping FastCGIServer.RejectionHandler, counters: Counters
+        rejected: @escaping FastCGIServer.RejectionHandler
     ) {
         self.configuration = configuration
         self.handler = handler
         self.rejected = rejected
-        self.counters = counters
         timeout = timeval(configuration.socketTimeout)
     }
 
     /// Reads a request from `connection`, answers it and closes the connection.
     func run(on connection: Int32) {
-        counters.connections.increment()
         setTimeouts(of: connection)
         // libfcgi keeps the address, so it has to stay the same.
         let library = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
@@ -41,10 +38,10 @@ struct Exchange {
         FCGX_Detach(library)
         // With a connection preset nothing is accepted. If it fails to become a request libfcgi closes it, tries to accept
         // another from descriptor -1, and returns that error.
-        guard FCGX_Accept_r(library) == 0 else { return counters.brokenConnections.increment() }
+        guard FCGX_Accept_r(library) == 0 else { return }
         library.pointee.keepConnection = 0
 
-        if !answer(library.pointee) { counters.brokenConnections.increment() }
+        answer(library.pointee)
         // Frees and closes. FCGX_Finish_r would first end the reply properly, also where there is none to end.
         FCGX_Free(library, 1)
     }
@@ -58,18 +55,18 @@ struct Exchange {
         }
     }
 
-    /// Reads the request that `library` holds and answers it. Returns false when the connection broke before or while that was done.
-    private func answer(_ library: FCGX_Request) -> Bool {
+    /// Reads the request that `library` holds and answers it, unless the connection broke within the body.
+    private func answer(_ library: FCGX_Request) {
         let parameters = RequestParameters(library.envp)
         var request = parameters.request
         let body = BodyReader(library.in, configuration: configuration).read(announced: parameters.contentLength)
 
         let rejection: RequestRejection?
-        switch (body, parameters.problem, parameters.contentLength) {
+        switch (body, parameters.rejection, parameters.contentLength) {
         case (.broken, _, _):
-            return false
-        case (_, let problem?, _):
-            rejection = .badRequest(problem)
+            return
+        case (_, let unfit?, _):
+            rejection = unfit
         case (.tooLarge, nil, _):
             rejection = .bodyTooLarge(limit: configuration.maxBodyBytes)
         case (.whole(let bytes), nil, let announced?) where bytes.count < announced:
@@ -84,16 +81,15 @@ struct Exchange {
         let method = request.method
         let response: Response
         if let rejection {
-            counters.rejectedRequests.increment()
             response = rejected(rejection, request)
         } else {
-            counters.requests.increment()
             response = handler(request)
         }
         put(ResponseHead.bytes(of: response, method: method), to: library.out)
         if ResponseHead.isFollowedByBody(response, method: method) { put(response.body, to: library.out) }
-        // What is still buffered goes out here; a client that left shows only now.
-        return FCGX_FClose(library.err) == 0 && FCGX_FClose(library.out) == 0
+        // What is still buffered goes out here. A client that left shows only now, and nobody is left to be told.
+        FCGX_FClose(library.err)
+        FCGX_FClose(library.out)
     }
 
     /// A failure ends up in the stream's error, and nothing after it is sent.

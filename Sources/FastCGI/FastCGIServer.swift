@@ -41,7 +41,7 @@ package final class FastCGIServer: Sendable {
     /// Starts the worker threads and returns at once. A server can be started once.
     package func start() throws(FastCGIError) {
         guard !wasStarted.exchange(true, ordering: .relaxed) else { throw .alreadyStarted }
-        let exchange = Exchange(configuration: configuration, handler: handler, rejected: rejected, counters: shared.counters)
+        let exchange = Exchange(configuration: configuration, handler: handler, rejected: rejected)
         var workers: [Worker] = []
         for _ in 0..<configuration.workerThreads { workers.append(try Worker(shared: shared, exchange: exchange)) }
 
@@ -63,9 +63,6 @@ package final class FastCGIServer: Sendable {
         shared.stop()
         return shared.waitUntilFinished(atMost: limit)
     }
-
-    /// What has happened so far.
-    package var counts: FastCGICounts { FastCGICounts(shared.counters) }
 
     private static func prepare(_ descriptor: Int32) throws(FastCGIError) {
         guard option(SO_ACCEPTCONN, of: descriptor) == 1 else { throw .notListening(descriptor: descriptor) }

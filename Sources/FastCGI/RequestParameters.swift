@@ -5,15 +5,15 @@ import HTTPTypes
 /// What the FastCGI parameters of one request say: the request without its body.
 ///
 /// The parameters come from nginx, which got half of them from the client, so nothing is taken on trust: anything that is
-/// missing, repeated or malformed ends up in `problem`, and reading never fails. Values end at their first NUL, because libfcgi
+/// missing, repeated or malformed ends up in `rejection`, and reading never fails. Values end at their first NUL, because libfcgi
 /// hands out C strings; nginx refuses NUL itself.
 package struct RequestParameters {
-    /// As far as it could be read; with a `problem`, what is missing is empty (`GET` for the method).
+    /// As far as it could be read; with a `rejection`, what is missing is empty (`GET` for the method).
     package private(set) var request: Request
     /// The announced length of the body; nil when none was announced, as with chunked transfer.
     package private(set) var contentLength: Int?
-    /// The first reason to refuse the request, in words for the client.
-    package private(set) var problem: String?
+    /// The first reason to refuse the request.
+    package private(set) var rejection: RequestRejection?
 
     private var seen: Seen = []
 
@@ -56,7 +56,11 @@ package struct RequestParameters {
     }
 
     private mutating func refuse(_ reason: String) {
-        if problem == nil { problem = reason }
+        refuse(.badRequest(reason))
+    }
+
+    private mutating func refuse(_ reason: RequestRejection) {
+        rejection = rejection ?? reason
     }
 
     /// A parameter that decides what is executed must not come twice: whoever wrote the second one meant something else.
@@ -121,7 +125,7 @@ package struct RequestParameters {
     }
 
     private mutating func append(_ name: HTTPField.Name, _ value: UnsafeRawBufferPointer) {
-        guard request.headers.count < Self.maxHeaderFields else { return refuse("more than \(Self.maxHeaderFields) header fields") }
+        guard request.headers.count < Self.maxHeaderFields else { return refuse(.headersTooLarge(limit: Self.maxHeaderFields)) }
         guard !value.contains(where: { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7f }) else {
             return refuse("the value of \(name.canonicalName) contains a control character")
         }

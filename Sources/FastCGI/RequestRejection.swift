@@ -4,6 +4,8 @@ package enum RequestRejection: Sendable, Equatable {
     case bodyTooLarge(limit: Int)
     /// The body ended before the announced length. A connection that broke within the body is closed without an answer instead.
     case bodyIncomplete(expected: Int, received: Int)
+    /// There are more header fields than `limit`.
+    case headersTooLarge(limit: Int)
     /// The parameters do not make a request; the reason is for the client.
     case badRequest(String)
 }

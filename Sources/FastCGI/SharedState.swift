@@ -5,7 +5,6 @@ import Synchronization
 /// What a server and its workers share. The last of them to let go closes the events.
 final class SharedState: Sendable {
     let listeningDescriptor: Int32
-    let counters = Counters()
     /// Readable for everybody from the moment the server stops.
     let stopEvent: Int32
     /// Readable once no worker runs any more.

@@ -38,7 +38,6 @@ final class Worker: Sendable {
             default:
                 // No descriptors or no memory left: they come back when somebody else is done. The connection stays queued,
                 // so waiting for it would spin.
-                shared.counters.acceptFailures.increment()
                 pause.wait(unless: shared.stopEvent)
             }
         }

@@ -152,6 +152,7 @@ extension Refusal {
         switch rejection {
         case .bodyTooLarge(let limit): self = .bodyTooLarge(limit: limit)
         case .bodyIncomplete(let expected, let received): self = .bodyIncomplete(expected: expected, received: received)
+        case .headersTooLarge(let limit): self = .headersTooLarge(limit: limit)
         case .badRequest(let reason): self = .malformed(reason)
         }
     }

@@ -70,7 +70,7 @@ struct ContractTests {
 
         let documented = Set(schema.array?.compactMap(\.string) ?? [])
 
-        #expect(documented == Set(APIError.ErrorType.allCases.map(\.rawValue)).union(["URITooLongError", "HeadersTooLargeError"]))
+        #expect(documented == Set(APIError.ErrorType.allCases.map(\.rawValue)).union(["URITooLongError"]))
     }
 
     @Test("what nginx answers itself has the documented shape and types")

@@ -193,6 +193,7 @@ struct RequestTests {
         for (refusal, status, detail) in [
             (Refusal.bodyTooLarge(limit: 10), 413, "The body is larger than MAX_BODY_BYTES = 10"),
             (.bodyIncomplete(expected: 9, received: 4), 400, "The body ends after 4 of 9 bytes"),
+            (.headersTooLarge(limit: 128), 431, "The request has more than 128 header fields"),
             (.malformed("no method"), 400, "no method"),
         ] {
             let response = server.api.refuse(request, refusal)

@@ -72,6 +72,12 @@ final class FastCGIClient {
 
     func stopSending() { shutdown(connection, Int32(SHUT_WR)) }
 
+    /// Whether the peer says anything, or closes the connection, within a time.
+    func isAnswered(withinMilliseconds limit: Int32) -> Bool {
+        var waiting = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
+        return poll(&waiting, 1, limit) > 0
+    }
+
     /// Everything the peer says until it closes the connection.
     func receive() -> Reply {
         var reply = Reply()

@@ -44,11 +44,8 @@ final class ServerFixture: Sendable {
     var handled: [Request] { record.handled.withLock { $0 } }
     var rejections: [RequestRejection] { record.rejections.withLock { $0 } }
 
-    /// The counts when all that was accepted has been dealt with.
-    func finalCounts() -> FastCGICounts {
-        precondition(server.stop(drainingFor: .seconds(20)))
-        return server.counts
-    }
+    /// Returns when all that was accepted has been dealt with.
+    func finish() { precondition(server.stop(drainingFor: .seconds(20))) }
 }
 
 /// A door that handlers wait at, and that tells when one of them has come.
