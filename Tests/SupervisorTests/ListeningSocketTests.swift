@@ -118,7 +118,11 @@ import Testing
 
         #expect(mode(run) == S_IFDIR | open)
         #expect(mode(path) == nil)
-        expect(.directoryOpenToOthers("/"), at: "/quire-test-socket")
+    }
+
+    @Test("the root directory is no place for a socket")
+    func refusesRootDirectory() {
+        expect(geteuid() == 0 ? .directoryOpenToOthers("/") : .directoryNotOwned("/"), at: "/quire-test-socket")
     }
 
     @Test("lets in the socket's group and no other, and nobody but the owner may change the directory", .enabled(if: geteuid() == 0))
