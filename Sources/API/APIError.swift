@@ -191,6 +191,7 @@ extension APIError {
     private init(_ error: EmbeddingError) {
         switch error {
         case .providerUnavailable(let model, let reason): self.init(.embeddingService, "No text can be embedded with '\(model)': \(reason)")
+        case .deadlineExceeded: self = EmbeddingGate.late
         case .noDirection(let model): self.init(.embeddingService, "The model '\(model)' gave a text a vector without a direction")
         case .unreadableFile, .invalidModelFile, .unsupportedPrecision:
             // A model that cannot be loaded is unavailable from the start, with the reason.

@@ -10,7 +10,11 @@ package import Storage
 package final class Service: @unchecked Sendable {
     package static let version = "0.1.0"
 
+    /// Below nginx's `fastcgi_read_timeout` of 60 s.
+    static let embeddingLimit = Duration.seconds(50)
+
     package let settings: Settings
+    let embeddingGate: EmbeddingGate
     private let lock = Lock()
     private var state = State.starting
 
@@ -22,6 +26,7 @@ package final class Service: @unchecked Sendable {
 
     package init(settings: Settings) {
         self.settings = settings
+        embeddingGate = EmbeddingGate(workerThreads: settings.workerThreads, processors: Machine.current.cores)
     }
 
     package func start(_ database: Database, _ catalogue: ModelCatalogue) {

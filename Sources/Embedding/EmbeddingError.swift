@@ -10,4 +10,6 @@ package enum EmbeddingError: Error, Equatable {
     case unsupportedPrecision(EmbeddingPrecision)
     /// The model's result has no direction (its length is zero, infinite or not a number), so it cannot be compared with others.
     case noDirection(model: String)
+    /// The caller's deadline passed before all texts were embedded.
+    case deadlineExceeded
 }

@@ -10,5 +10,15 @@ package protocol EmbeddingProvider: Sendable {
     ///
     /// Returns when all are done, and may be called from many threads at once. Text beyond the model's limit of tokens is left
     /// out without an error, as every model of this kind does. Fails as a whole: there is no result for some of the texts.
-    func embed(_ texts: [String], as inputType: EmbeddingInputType) throws(EmbeddingError) -> Embeddings
+    /// - Parameter deadline: when nobody waits for the result any more: past it the call ends with `deadlineExceeded`.
+    func embed(
+        _ texts: [String], as inputType: EmbeddingInputType, deadline: ContinuousClock.Instant?
+    ) throws(EmbeddingError) -> Embeddings
+}
+
+extension EmbeddingProvider {
+    /// As above, however long it takes.
+    package func embed(_ texts: [String], as inputType: EmbeddingInputType) throws(EmbeddingError) -> Embeddings {
+        try embed(texts, as: inputType, deadline: nil)
+    }
 }

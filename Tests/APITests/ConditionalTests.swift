@@ -65,6 +65,17 @@ struct ConditionalTests {
         #expect(server.delete(library, match("\"4\"")).status == 204)
     }
 
+    @Test("a change that changes nothing leaves the version as it is")
+    func emptyChange() throws {
+        let server = try TestServer()
+        let library = server.vectors()
+        let before = server.get(library)
+
+        let reply = server.patch(library, [:])
+
+        #expect(reply.status == 200 && reply.etag == before.etag && reply.json == before.json)
+    }
+
     @Test("what is not there is 404 before it is 412")
     func absent() throws {
         let server = try TestServer()

@@ -92,6 +92,17 @@ struct SearchTests {
         #expect(exact.json["total_results"] == 2 && exact.json["plan"]?["short_by"] == nil)
     }
 
+    @Test("a dot product of zero has no sign")
+    func zeroDotProduct() throws {
+        let server = try TestServer()
+        let library = server.vectors(metric: "dot")
+        server.add([[1, 0, 0]], to: library)
+
+        let body = String(decoding: search(server, library, [0, 1, 0]).body, as: UTF8.self)
+
+        #expect(body.contains(#""distance":0,"#) && body.contains(#""score":0}"#))
+    }
+
     @Test(
         "fields of other versions are refused by name",
         arguments: ["filter", "mode", "fusion", "exact", "ef", "offset", "group_by_document", "expand", "K"])

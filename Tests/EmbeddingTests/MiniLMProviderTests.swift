@@ -57,6 +57,17 @@ import Testing
         #expect(try provider().embed([], as: .document) == Embeddings(dimension: 64, values: []))
     }
 
+    @Test("a deadline that has passed ends the call; one that has not changes nothing")
+    func deadline() throws {
+        let provider = try provider()
+
+        #expect(throws: EmbeddingError.deadlineExceeded) {
+            try provider.embed(texts, as: .document, deadline: .now - .seconds(1))
+        }
+        let inTime = try provider.embed(texts, as: .document, deadline: .now + .seconds(600))
+        #expect(try inTime == provider.embed(texts, as: .document))
+    }
+
     @Test("many threads get the same vectors at once")
     func manyThreads() throws {
         let provider = try provider()

@@ -62,7 +62,10 @@ struct LibraryRoutes {
         try request.readQuery { _ in }
         let current = try database.library(id).sequence
         let change = try LibraryChange(request.jsonReader())
-        return respond(.ok, try database.updateLibrary(id, change, expecting: request.expectedSequence(current: current)))
+        let expected = try request.expectedSequence(current: current)
+        // What changes nothing leaves no trace: neither a record nor a new ETag.
+        guard change != LibraryChange() else { return respond(.ok, try database.library(id)) }
+        return respond(.ok, try database.updateLibrary(id, change, expecting: expected))
     }
 
     @Sendable private func delete(_ request: Request, _ path: PathParameters) throws -> Response {

@@ -98,7 +98,8 @@ extension Metric {
         switch self {
         case .cosine: 1 - distance
         case .l2: 1 / (1 + distance)
-        case .dot: -distance
+        // Not `-distance`, which makes a negative zero.
+        case .dot: 0 - distance
         }
     }
 }

@@ -37,7 +37,10 @@ package final class MiniLMProvider: EmbeddingProvider {
     }
 
     /// The same for documents and queries: the model makes no difference between them.
-    package func embed(_ texts: [String], as inputType: EmbeddingInputType) throws(EmbeddingError) -> Embeddings {
+    /// The deadline is looked at between runs of the encoder, which take some milliseconds.
+    package func embed(
+        _ texts: [String], as inputType: EmbeddingInputType, deadline: ContinuousClock.Instant?
+    ) throws(EmbeddingError) -> Embeddings {
         let width = encoder.shape.width
         var values = [Float](repeating: 0, count: texts.count * width)
         try values.withUnsafeMutableBufferPointer { values throws(EmbeddingError) in
@@ -46,6 +49,7 @@ package final class MiniLMProvider: EmbeddingProvider {
                 var done = 0
                 func finish() throws(EmbeddingError) {
                     guard let vectors = values.baseAddress, !run.lengths.isEmpty else { return }
+                    if let deadline, ContinuousClock.now > deadline { throw .deadlineExceeded }
                     guard encoder.run(ids: run.ids, lengths: run.lengths, scratch: scratch, into: vectors + done * width) else {
                         throw .noDirection(model: model.name)
                     }
