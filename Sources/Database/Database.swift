@@ -11,7 +11,7 @@ package final class Database: @unchecked Sendable {
     let repository = Repository()
     private let directoryLock: DirectoryLock
     private let log: WriteAheadLog
-    /// Held while a change is validated and gets its place in the log, so both happen in one order; and while changes are applied.
+    /// Held while a change is validated and gets its place in the log, so that both happen in one order.
     private let writeLock = Lock()
     private var pending = PendingChanges()
 
@@ -27,8 +27,15 @@ package final class Database: @unchecked Sendable {
         directoryLock = try DirectoryLock(directory: directory)
         let repository = repository
         log = try WriteAheadLog.open(directory: directory, fileSystem: fileSystem, policy: durability) { record in
-            let mutation = try Mutation(record: record)
+            let mutation: Mutation
             do {
+                mutation = try Mutation(record: record)
+            } catch StorageError.unsupportedRecord where record.flags.contains(.skippable) {
+                // A later version of the program wrote it, and says that the state is whole without it.
+                return
+            }
+            do {
+                try mutation.validateVectors(in: repository)
                 try mutation.validate(against: CurrentState(repository: repository))
             } catch {
                 throw StorageError.malformedPayload(offset: 0, reason: "the change cannot be applied: \(error)")
@@ -75,34 +82,41 @@ package final class Database: @unchecked Sendable {
     func commit(
         _ mutation: Mutation, expecting expected: SequenceNumber? = nil, check: (StateToCome) throws(DatabaseError) -> Void = { _ in }
     ) throws(DatabaseError) -> Repository.Outcome {
+        // A library's metric and dimension never change, so what takes time is checked before the lock.
+        try mutation.validateVectors(in: repository)
         let payload = mutation.encoded()
         let (change, record) = try writeLock.withLock { () throws(DatabaseError) in
-            let replaces = try validate(mutation, expected, check)
+            let documentCount = try validate(mutation, expected, check)
             let record = try storing { () throws(StorageError) in try log.append(type: mutation.recordType.rawValue, payload: payload) }
-            return (pending.append(mutation, at: record.sequence, replaces: replaces), record)
+            return (pending.append(mutation, at: record.sequence, documentCount: documentCount), record)
         }
         try storing { () throws(StorageError) in try log.waitUntilCommitted(record) }
         return change.outcome
     }
 
-    /// Returns whether the change puts a document in the place of another one. Under the write lock.
+    /// Returns how many documents the library will have after the change. Under the write lock.
     // A function of its own, so that its copy of `pending` is gone when `pending` changes.
     private func validate(
         _ mutation: Mutation, _ expected: SequenceNumber?, _ check: (StateToCome) throws(DatabaseError) -> Void
-    ) throws(DatabaseError) -> Bool {
+    ) throws(DatabaseError) -> Int {
         let state = StateToCome(repository: repository, pending: pending)
         try mutation.validate(against: state)
         if let expected, let last = state.lastChange(of: mutation), last != expected { throw .changedSince(last) }
         try check(state)
-        return if case .putDocument(let record) = mutation { state.library(of: record.id) != nil } else { false }
+        let count = state.documentCount(of: mutation.libraryID)
+        return switch mutation {
+        case .putDocument(let record): state.library(of: record.id) == nil ? count + 1 : count
+        case .deleteDocument: count - 1
+        case .createLibrary, .updateLibrary, .deleteLibrary: count
+        }
     }
 
+    /// On the log's thread, the only one that applies. A change stays pending until it is applied, and the write lock is not held
+    /// meanwhile: applying waits for the searches of one library, and other changes need not.
     private func applyPending(through sequence: SequenceNumber) {
-        writeLock.withLock {
-            while let change = pending.first(through: sequence) {
-                change.outcome = repository.apply(change.mutation, at: change.sequence)
-                pending.removeFirst()
-            }
+        while let change = writeLock.withLock({ pending.first(through: sequence) }) {
+            change.outcome = repository.apply(change.mutation, at: change.sequence)
+            writeLock.withLock { pending.removeFirst() }
         }
     }
 }

@@ -21,21 +21,27 @@ package struct Identifier<Object>: Hashable, Comparable, Sendable, CustomStringC
 
     /// Reads the hyphenated form, in either case.
     package init?(_ text: String) {
+        guard text.utf8.count == 36 else { return nil }
         var words: (UInt64, UInt64) = (0, 0)
-        var digits = 0
-        var position = 0
-        for byte in text.utf8 {
-            if [8, 13, 18, 23].contains(position) {
+        for (position, byte) in text.utf8.enumerated() {
+            if Self.isHyphen(position) {
                 guard byte == UInt8(ascii: "-") else { return nil }
-            } else {
-                guard digits < 32, let digit = Character(UnicodeScalar(byte)).hexDigitValue else { return nil }
-                if digits < 16 { words.0 = words.0 << 4 | UInt64(digit) } else { words.1 = words.1 << 4 | UInt64(digit) }
-                digits += 1
+                continue
             }
-            position += 1
+            let digit: UInt8
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte - UInt8(ascii: "a") + 10
+            case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = byte - UInt8(ascii: "A") + 10
+            default: return nil
+            }
+            if position < 18 { words.0 = words.0 << 4 | UInt64(digit) } else { words.1 = words.1 << 4 | UInt64(digit) }
         }
-        guard digits == 32 else { return nil }
         (high, low) = words
+    }
+
+    private static func isHyphen(_ position: Int) -> Bool {
+        position == 8 || position == 13 || position == 18 || position == 23
     }
 
     /// Lower-case and hyphenated.
@@ -43,7 +49,7 @@ package struct Identifier<Object>: Hashable, Comparable, Sendable, CustomStringC
         String(unsafeUninitializedCapacity: 36) { text in
             var position = 0
             for digit in 0..<32 {
-                if [8, 13, 18, 23].contains(position) {
+                if Self.isHyphen(position) {
                     text[position] = UInt8(ascii: "-")
                     position += 1
                 }

@@ -5,12 +5,14 @@ import VectorSearch
 /// A library in memory: its documents in order of creation, their vectors, and the index over them.
 ///
 /// Readers together or one writer hold `lock`; only `Repository.apply` writes.
-// Sound as Sendable: all mutable state is read and written under `lock`.
+// Sound as Sendable: all mutable state is read and written under `lock`; metric and dimension never change.
 package final class Library: @unchecked Sendable {
     package let id: LibraryID
     let createdSequence: SequenceNumber
     let lock = ReadWriteLock()
 
+    let metric: Metric
+    let dimension: Int
     private(set) var record: LibraryRecord
     private(set) var updatedAt: Timestamp
     /// The last change of the library or of anything in it.
@@ -23,6 +25,8 @@ package final class Library: @unchecked Sendable {
 
     init(_ record: LibraryRecord, at sequence: SequenceNumber) {
         self.id = record.id
+        self.metric = record.metric
+        self.dimension = record.dimension
         self.record = record
         self.updatedAt = record.createdAt
         self.createdSequence = sequence

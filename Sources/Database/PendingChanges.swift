@@ -10,13 +10,11 @@ struct PendingChanges {
     final class Change: @unchecked Sendable {
         let mutation: Mutation
         let sequence: SequenceNumber
-        fileprivate let documentDelta: Int
         var outcome = Repository.Outcome.none
 
-        fileprivate init(_ mutation: Mutation, at sequence: SequenceNumber, documentDelta: Int) {
+        fileprivate init(_ mutation: Mutation, at sequence: SequenceNumber) {
             self.mutation = mutation
             self.sequence = sequence
-            self.documentDelta = documentDelta
         }
     }
 
@@ -31,13 +29,11 @@ struct PendingChanges {
     private(set) var documents: [DocumentID: Entry<LibraryID>] = [:]
     private(set) var chunks: [ChunkID: Entry<DocumentID>] = [:]
     private(set) var lastChanges: [LibraryID: SequenceNumber] = [:]
-    private var documentDeltas: [LibraryID: Int] = [:]
+    /// How many documents a library with pending changes will have.
+    private(set) var documentCounts: [LibraryID: Int] = [:]
 
-    func documentDelta(of library: LibraryID) -> Int { documentDeltas[library, default: 0] }
-
-    /// - Parameter replaces: whether a put document takes the place of one.
-    mutating func append(_ mutation: Mutation, at sequence: SequenceNumber, replaces: Bool) -> Change {
-        var delta = 0
+    /// - Parameter documentCount: how many documents the library will have after the change.
+    mutating func append(_ mutation: Mutation, at sequence: SequenceNumber, documentCount: Int) -> Change {
         switch mutation {
         case .createLibrary(let record):
             libraries[record.id] = Entry(value: record, sequence: sequence)
@@ -48,14 +44,12 @@ struct PendingChanges {
         case .putDocument(let record):
             documents[record.id] = Entry(value: record.libraryID, sequence: sequence)
             for chunk in record.chunks { chunks[chunk.id] = Entry(value: record.id, sequence: sequence) }
-            delta = replaces ? 0 : 1
         case .deleteDocument(let id, _, _):
             documents[id] = Entry(value: nil, sequence: sequence)
-            delta = -1
         }
-        documentDeltas[mutation.libraryID, default: 0] += delta
+        documentCounts[mutation.libraryID] = documentCount
         lastChanges[mutation.libraryID] = sequence
-        let change = Change(mutation, at: sequence, documentDelta: delta)
+        let change = Change(mutation, at: sequence)
         queue.append(change)
         return change
     }
@@ -77,9 +71,10 @@ struct PendingChanges {
             for chunk in record.chunks { Self.drop(chunk.id, from: &chunks, at: change.sequence) }
         case .deleteDocument(let id, _, _): Self.drop(id, from: &documents, at: change.sequence)
         }
-        documentDeltas[library, default: 0] -= change.documentDelta
-        if documentDeltas[library] == 0 { documentDeltas[library] = nil }
-        if lastChanges[library] == change.sequence { lastChanges[library] = nil }
+        if lastChanges[library] == change.sequence {
+            lastChanges[library] = nil
+            documentCounts[library] = nil
+        }
     }
 
     /// Forgets everything: the log could not write it.

@@ -13,6 +13,7 @@ final class Repository: @unchecked Sendable {
     /// In order of creation.
     private var libraryOrder: [Library] = []
     private var documents: [DocumentID: Document] = [:]
+    private var documentCounts: [LibraryID: Int] = [:]
     private var chunks: [ChunkID: Document] = [:]
 
     // MARK: Look-ups
@@ -23,6 +24,11 @@ final class Repository: @unchecked Sendable {
 
     func document(_ id: DocumentID) -> Document? {
         lock.withReadLock { documents[id] }
+    }
+
+    /// As the library has it, without waiting for its searches.
+    func documentCount(of id: LibraryID) -> Int {
+        lock.withReadLock { documentCounts[id, default: 0] }
     }
 
     func documentHolding(_ id: ChunkID) -> Document? {
@@ -71,6 +77,7 @@ final class Repository: @unchecked Sendable {
             library.lock.withWriteLock {
                 lock.withWriteLock {
                     for document in library.documents { forget(document) }
+                    documentCounts[id] = nil
                     libraries[id] = nil
                     libraryOrder.remove(at: libraryOrder.firstPosition { $0.createdSequence >= library.createdSequence })
                 }
@@ -86,6 +93,7 @@ final class Repository: @unchecked Sendable {
                     lock.withWriteLock {
                         if let old { forget(old) }
                         documents[document.id] = document
+                        documentCounts[document.libraryID] = library.documents.count
                         for chunk in document.chunks { chunks[chunk.id] = document }
                     }
                     return document
@@ -96,7 +104,10 @@ final class Repository: @unchecked Sendable {
             library.lock.withWriteLock {
                 guard let document = document(id) else { preconditionFailure("a document that does not exist was deleted") }
                 library.remove(document, at: time, sequence)
-                lock.withWriteLock { forget(document) }
+                lock.withWriteLock {
+                    forget(document)
+                    documentCounts[libraryID] = library.documents.count
+                }
             }
             return .none
         }

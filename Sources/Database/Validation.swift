@@ -4,19 +4,30 @@ import VectorSearch
 
 /// What a change is validated against: the state as it is, or as it will be.
 protocol ValidationState {
-    func library(_ id: LibraryID) -> LibraryRecord?
+    func hasLibrary(_ id: LibraryID) -> Bool
     func library(of id: DocumentID) -> LibraryID?
     func document(holding id: ChunkID) -> DocumentID?
 }
 
 extension Mutation {
-    /// Checks everything that could make the change impossible, so that applying it cannot fail.
+    /// Checks the vectors, which concern nothing but the library they are for.
+    func validateVectors(in repository: Repository) throws(DatabaseError) {
+        guard case .putDocument(let document) = self else { return }
+        guard let library = repository.library(document.libraryID) else { throw .libraryNotFound(document.libraryID) }
+        for (index, chunk) in document.chunks.enumerated() {
+            if let problem = VectorStore.validate(chunk.embedding.span, metric: library.metric, dimension: library.dimension) {
+                throw .invalidVector(problem, chunk: index)
+            }
+        }
+    }
+
+    /// Checks everything else that could make the change impossible, so that applying it cannot fail.
     func validate(against state: some ValidationState) throws(DatabaseError) {
         switch self {
         case .createLibrary(let record):
-            guard state.library(record.id) == nil else { throw .libraryExists(record.id) }
+            guard !state.hasLibrary(record.id) else { throw .libraryExists(record.id) }
         case .updateLibrary(let id, _, _), .deleteLibrary(let id):
-            guard state.library(id) != nil else { throw .libraryNotFound(id) }
+            guard state.hasLibrary(id) else { throw .libraryNotFound(id) }
         case .putDocument(let record):
             try record.validate(against: state)
         case .deleteDocument(let id, let libraryID, _):
@@ -27,14 +38,11 @@ extension Mutation {
 
 extension DocumentRecord {
     fileprivate func validate(against state: some ValidationState) throws(DatabaseError) {
-        guard let library = state.library(libraryID) else { throw .libraryNotFound(libraryID) }
+        guard state.hasLibrary(libraryID) else { throw .libraryNotFound(libraryID) }
         if let owner = state.library(of: id), owner != libraryID { throw .documentExists(id) }
         var seen: Set<ChunkID> = []
         seen.reserveCapacity(chunks.count)
-        for (index, chunk) in chunks.enumerated() {
-            if let problem = VectorStore.validate(chunk.embedding.span, metric: library.metric, dimension: library.dimension) {
-                throw .invalidVector(problem, chunk: index)
-            }
+        for chunk in chunks {
             guard seen.insert(chunk.id).inserted else { throw .repeatedChunk(chunk.id) }
             // A chunk of the version that is replaced may keep its id.
             if let holder = state.document(holding: chunk.id), holder != id { throw .chunkExists(chunk.id) }
@@ -46,9 +54,7 @@ extension DocumentRecord {
 struct CurrentState: ValidationState {
     let repository: Repository
 
-    func library(_ id: LibraryID) -> LibraryRecord? {
-        repository.library(id).map { library in library.lock.withReadLock { library.record } }
-    }
+    func hasLibrary(_ id: LibraryID) -> Bool { repository.library(id) != nil }
 
     func library(of id: DocumentID) -> LibraryID? { repository.document(id)?.libraryID }
 
@@ -62,8 +68,8 @@ struct StateToCome: ValidationState {
 
     private var current: CurrentState { CurrentState(repository: repository) }
 
-    func library(_ id: LibraryID) -> LibraryRecord? {
-        if let entry = pending.libraries[id] { entry.value } else { current.library(id) }
+    func hasLibrary(_ id: LibraryID) -> Bool {
+        if let entry = pending.libraries[id] { entry.value != nil } else { current.hasLibrary(id) }
     }
 
     func library(of id: DocumentID) -> LibraryID? {
@@ -83,10 +89,7 @@ struct StateToCome: ValidationState {
         return library(of: document) == nil ? nil : document
     }
 
-    func documentCount(of id: LibraryID) -> Int {
-        let current = repository.library(id).map { library in library.lock.withReadLock { library.documents.count } } ?? 0
-        return current + pending.documentDelta(of: id)
-    }
+    func documentCount(of id: LibraryID) -> Int { pending.documentCounts[id] ?? repository.documentCount(of: id) }
 
     /// The last change of the object that a mutation changes; `nil` for one that may make a new object.
     func lastChange(of mutation: Mutation) -> SequenceNumber? {

@@ -91,6 +91,7 @@ struct MutationTests {
                         id: document.libraryID, name: "", description: nil, metric: .l2, dimension: 4, model: "", indexKind: .bruteForce,
                         createdAt: Timestamp(milliseconds: 0))), at: .number(1))
             let mutation = Mutation.putDocument(document)
+            try mutation.validateVectors(in: repository)
             try mutation.validate(against: CurrentState(repository: repository))
             _ = repository.apply(mutation, at: .number(2))
             return true
