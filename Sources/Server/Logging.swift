@@ -1,3 +1,4 @@
+import Database
 import Glibc
 import JSON
 import Logging
@@ -32,6 +33,7 @@ struct JSONLogHandler: LogHandler {
     func log(event: LogEvent) {
         var json = JSONWriter()
         json.object { json in
+            json.member("timestamp", Timestamp.now().description)
             json.member("level", event.level.rawValue)
             json.member("label", label)
             json.member("message", event.message.description)

@@ -14,6 +14,17 @@ final class Mailbox<Message: Sendable>: @unchecked Sendable {
         }
     }
 
+    /// The next message, or `nil` if none comes in time.
+    func next(atMost limit: Duration) -> Message? {
+        let deadline = ContinuousClock.now + limit
+        return lock.withLock {
+            while messages.isEmpty {
+                guard arrived.wait(lock, atMost: deadline - ContinuousClock.now) else { break }
+            }
+            return messages.isEmpty ? nil : messages.removeFirst()
+        }
+    }
+
     func next() -> Message {
         lock.withLock {
             while messages.isEmpty { arrived.wait(lock) }

@@ -17,6 +17,10 @@ struct Responder {
     /// The same after the storage failed: nothing more can be acknowledged.
     private static let failureDrainLimit = Duration.milliseconds(700)
 
+    /// How long loading may take before requests are accepted and told to come back. Together with the start of the process under
+    /// the second in which the responder must accept.
+    private static let silentStart = Duration.milliseconds(700)
+
     private enum Event: Sendable {
         case loaded(Database, ModelCatalogue)
         case refused(ExitCode, String)
@@ -40,12 +44,15 @@ struct Responder {
         // A file at its size limit is an error that the log handles, not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
         let service = Service(settings: settings)
-        let server = serve(API(service))
         load()
+        // A responder that takes the place of another one usually loads in no time: nobody needs to be told that it starts.
+        var next = events.next(atMost: Self.silentStart)
+        if case .refused(let code, let reason) = next { code.exit(reason) }
+        let server = serve(API(service))
 
         var database: Database?
         while true {
-            switch events.next() {
+            switch next ?? events.next() {
             case .loaded(let loaded, let catalogue):
                 database = loaded
                 service.start(loaded, catalogue)
@@ -66,6 +73,7 @@ struct Responder {
             case .terminate:
                 finish(server, database)
             }
+            next = nil
         }
     }
 

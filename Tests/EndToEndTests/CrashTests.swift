@@ -74,11 +74,14 @@ struct CrashTests {
                     successes += 1
                     if let vector { stored[id] = vector } else { deleted.insert(id) }
                     if vector == nil { stored[id] = nil }
-                case nil, 503:
+                case 503 where (try? reply?.decoded(as: ErrorReply.self))?.detail == "The server is starting":
+                    // On a machine as busy as this one the next responder may take its time to load. Nothing was tried.
+                    break
+                case 503 where reply?["retry-after"] != nil && (try? reply?.decoded(as: ErrorReply.self))?.error_type == "UnavailableError":
                     // The responder died before it could say what became of the request.
                     unknown.insert(id)
                     stored[id] = nil
-                case let status?: unexpected.append("\(status): \(reply?.text ?? "")")
+                default: unexpected.append("\(reply?.status ?? 0): \(reply?.text ?? "no reply")")
                 }
             }
         }
@@ -86,6 +89,8 @@ struct CrashTests {
         func check(_ quire: QuireInstance, _ library: String) throws {
             try lock.withLock {
                 #expect(stored.count > 50)
+                // Only what was in flight: one request of each writer, at each of the three kills.
+                #expect(unknown.count <= 12)
                 #expect(!deleted.isEmpty)
                 for (id, vector) in stored {
                     let document = try quire.get("/v1/documents/\(id)?include_embeddings=true").decoded(as: DocumentReply.self)

@@ -74,26 +74,61 @@ struct ProcessTests {
         #expect(status.st_mode & 0o007 == 0)
     }
 
-    @Test("a graceful replacement of the responder loses no request")
-    func gracefulReplacement() throws {
+    @Test("nobody but nginx's workers can connect to the responder", .enabled(if: geteuid() == 0, "only root can become somebody else"))
+    func othersCannotConnect() throws {
+        let quire = try QuireInstance(noModel)
+        let connect = "import socket; socket.socket(socket.AF_UNIX).connect('\(quire.runDirectory)/responder.sock')"
+        func connects(as user: String) throws -> Bool {
+            try ChildProcess(
+                "/usr/bin/setpriv", ["--reuid=\(user)", "--regid=\(user)", "--clear-groups", "/usr/bin/python3", "-c", connect],
+                environment: [:], in: quire.directory
+            ).wait() == 0
+        }
+
+        #expect(try connects(as: "www-data"))
+        #expect(try !connects(as: "games"))
+    }
+
+    @Test("a graceful replacement of the responder loses no request", arguments: [SIGHUP, SIGTERM])
+    func gracefulReplacement(signal: Int32) throws {
         let quire = try QuireInstance(noModel)
         let library = try quire.createLibrary()
         let first = try #require(quire.responder)
-
-        kill(first, SIGTERM)
-        var answered = 0
-        while quire.responder == first || answered < 20 {
-            #expect(try quire.get("/v1/libraries/\(library)").status != 502)
-            answered += 1
+        let isReplaced = Shared(false)
+        let answers = Shared([Int: Int]())
+        let clients = (0..<4).map { client in
+            Background {
+                var rounds = 0
+                while !isReplaced.update({ $0 }) || rounds < 20 {
+                    let reply =
+                        client % 2 == 0
+                        ? try quire.get("/v1/libraries/\(library)")
+                        : try quire.post(
+                            "/v1/libraries/\(library)/documents/with-embeddings",
+                            #"{"title":"t","chunks":[{"text":"a","embedding":[1,2,3]}]}"#)
+                    answers.update { $0[reply.status, default: 0] += 1 }
+                    rounds += 1
+                }
+            }
         }
 
+        // To the supervisor, which replaces the responder; or to the responder itself, as an operator would by mistake.
+        if signal == SIGHUP { quire.signalServer(signal) } else { kill(first, signal) }
+        try quire.waitUntil("the responder is replaced") { quire.responder.map { $0 != first } ?? false }
         try quire.waitUntilReady()
-        #expect(quire.responder != first)
+        isReplaced.set(true)
+        for client in clients { try client.value() }
+
+        let seen = answers.update { $0 }
+        #expect(Set(seen.keys) == [200, 201])
+        let stored = try quire.get("/v1/libraries/\(library)").decoded(as: LibraryReply.self).num_documents
+        #expect(stored == seen[201])
     }
 
     @Test("logs can be JSON, one object a line")
     func jsonLogs() throws {
         struct Line: Decodable {
+            let timestamp: String
             let level: String
             let message: String
         }

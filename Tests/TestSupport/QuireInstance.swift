@@ -64,6 +64,10 @@ package final class QuireInstance: @unchecked Sendable {
     /// What the supervisor and the responder have logged.
     package var log: String { supervisor?.errors ?? "" }
 
+    package func signalServer(_ signal: Int32) {
+        supervisor?.signal(signal)
+    }
+
     /// Ends the supervisor; nginx goes on. Returns the supervisor's exit code.
     package func stopServer() -> Int32 {
         supervisor?.signal(SIGTERM)
@@ -89,7 +93,7 @@ package final class QuireInstance: @unchecked Sendable {
         try waitUntil("ready") { (try? get("/ready"))?.status == 200 }
     }
 
-    private func waitUntil(_ what: String, _ condition: () -> Bool) throws {
+    package func waitUntil(_ what: String, _ condition: () -> Bool) throws {
         let deadline = ContinuousClock.now + .seconds(60)
         while !condition() {
             guard ContinuousClock.now < deadline else {

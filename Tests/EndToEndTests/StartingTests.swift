@@ -1,0 +1,30 @@
+import Glibc
+import TestSupport
+import Testing
+
+@Suite("While the responder loads")
+struct StartingTests {
+    @Test("health is 200, everything else 503 with Retry-After, within a second of the start; SIGTERM is heard")
+    func answersWhileLoading() throws {
+        // A log that nobody writes to: the responder loads until it is told to stop.
+        let data = TemporaryDirectory()
+        #expect(mkfifo(data / "wal-0000000000000001.log", 0o600) == 0)
+        let start = ContinuousClock.now
+        let quire = try QuireInstance(
+            ["QUIRE_MODEL_DIR": "/nonexistent/quire-model", "VECTOR_DB_DATA_DIR": data.path], awaitingReady: false)
+
+        var health = try? quire.get("/health")
+        while health?.status != 200, ContinuousClock.now - start < .seconds(10) { health = try? quire.get("/health") }
+
+        #expect(health?.status == 200)
+        for path in ["/ready", "/v1/libraries", "/v1/models"] {
+            let reply = try quire.get(path)
+            #expect(reply.status == 503)
+            #expect(reply["retry-after"] == "1")
+            let error = try reply.decoded(as: ErrorReply.self)
+            #expect(error.error_type == "UnavailableError")
+            #expect(error.detail == "The server is starting")
+        }
+        #expect(quire.stopServer() == 0)
+    }
+}
