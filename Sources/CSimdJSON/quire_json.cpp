@@ -2,13 +2,14 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <new>
 #include <string_view>
-#include <unordered_set>
+#include <vector>
 
 using namespace simdjson;
 
@@ -41,23 +42,26 @@ static bool repeats_a_key(dom::element value) {
         return false;
     }
     if (!value.is_object()) return false;
+    // Few keys are compared with each other, many are sorted: no hash that somebody could choose keys for.
     constexpr size_t few = 16;
     std::string_view first[few];
-    std::unordered_set<std::string_view> rest;
+    std::vector<std::string_view> all;
     size_t count = 0;
     for (dom::key_value_pair member : dom::object(value)) {
-        for (size_t i = 0; i < count && i < few; i++) {
-            if (first[i] == member.key) return true;
-        }
         if (count < few) {
+            for (size_t i = 0; i < count; i++) {
+                if (first[i] == member.key) return true;
+            }
             first[count] = member.key;
-        } else if (!rest.insert(member.key).second) {
-            return true;
+        } else {
+            if (count == few) all.assign(first, first + few);
+            all.push_back(member.key);
         }
         count++;
         if (repeats_a_key(member.value)) return true;
     }
-    return false;
+    std::sort(all.begin(), all.end());
+    return std::adjacent_find(all.begin(), all.end()) != all.end();
 }
 
 static const char *describe(error_code error) {

@@ -33,8 +33,6 @@ package final class JSONReader {
     /// Reads the document's top level, of any type.
     package var root: JSONValue { JSONValue(reader: self, value: document.root) }
 
-    package var hasProblems: Bool { !problems.isEmpty }
-
     /// - Throws: everything that was noted.
     package func finish() throws(JSONProblems) {
         if !problems.isEmpty { throw JSONProblems(problems) }
