@@ -115,8 +115,8 @@ package struct Settings: Sendable, Equatable {
             "The weights of all-minilm-l6-v2; auto: quire/models/all-minilm-l6-v2 in $XDG_CACHE_HOME, else in ~/.cache")
 
         workerThreads = try reader.integer(
-            "worker_threads", automatic: max(8, 2 * reader.machine.cores), in: 1...1024, unit: "threads",
-            "Requests handled at the same time; auto: 2 per core, at least 8")
+            "worker_threads", automatic: max(16, 4 * reader.machine.cores), in: 1...1024, unit: "threads",
+            "Requests handled at the same time; auto: 4 per core, at least 16")
         nginxWorkerProcesses = try reader.integer(
             "nginx_worker_processes", automatic: min(64, reader.machine.cores), in: 1...64, unit: "processes",
             "nginx's workers; auto: one per core")

@@ -227,6 +227,21 @@ struct RunDirectoryTests {
         }
     }
 
+    @Test("trusts root's group and the account's private one, which has its number and no members")
+    func privateGroups() {
+        #expect(RunDirectory.isTrusted(0, by: 12_345, in: 12_345))
+        #expect(RunDirectory.isTrusted(12_345, by: 12_345, in: 12_345))
+        #expect(!RunDirectory.isTrusted(12_345, by: 12_345, in: 100))
+        #expect(!RunDirectory.isTrusted(100, by: 12_345, in: 100))
+
+        setgrent()
+        defer { endgrent() }
+        while let group = getgrent()?.pointee {
+            guard group.gr_gid != 0, group.gr_mem.pointee != nil else { continue }
+            #expect(!RunDirectory.isTrusted(group.gr_gid, by: group.gr_gid, in: group.gr_gid))
+        }
+    }
+
     @Test("is refused when it, or a directory above it, belongs to somebody else", .enabled(if: geteuid() == 0))
     func foreign() throws {
         let directory = TemporaryDirectory()

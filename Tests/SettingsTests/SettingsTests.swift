@@ -27,7 +27,7 @@ struct SettingsTests {
         #expect(settings.embeddingModel == "all-minilm-l6-v2")
         #expect(settings.embeddingDimension == nil)
         #expect(settings.modelDirectory == "/home/ada/.cache/quire/models/all-minilm-l6-v2")
-        #expect(settings.workerThreads == 12)
+        #expect(settings.workerThreads == 24)
         #expect(settings.nginxWorkerProcesses == 6)
         #expect(settings.runDirectory == "/tmp/quire-1000/8080")
         #expect(settings.logLevel == .info)
@@ -52,7 +52,7 @@ struct SettingsTests {
         #expect(try settings(["XDG_RUNTIME_DIR": "/run/user/1000/"]).runDirectory == "/run/user/1000/quire/8080")
         #expect(try settings(["XDG_RUNTIME_DIR": "relative", "TMPDIR": "/t"]).runDirectory == "/t/quire-1000/8080")
         #expect(try settings(["TMPDIR": "relative"]).runDirectory == "/tmp/quire-1000/8080")
-        #expect(try settings(machine: Machine(userID: 1, home: "/x", cores: 1)).workerThreads == 8)
+        #expect(try settings(machine: Machine(userID: 1, home: "/x", cores: 1)).workerThreads == 16)
         #expect(try settings(machine: Machine(userID: 1, home: "/x", cores: 200)).nginxWorkerProcesses == 64)
     }
 
