@@ -98,13 +98,13 @@ struct FailureTests {
             return .partial(16, ENOSPC)
         }
         let log = try startLog(fileSystem)
-        for number in 1...10 {
+        for number in 1...30 {
             try log.waitUntilCommitted(try log.append(type: 7, payload: [UInt8](repeating: UInt8(number), count: 600)))
         }
         try log.close()
 
         #expect(failed.current > 1)
-        #expect(try openLog(SimulatedFileSystem(fileSystem.files)).records.map(\.payload.first) == (1...10).map { UInt8($0) })
+        #expect(try openLog(SimulatedFileSystem(fileSystem.files)).records.map(\.payload.first) == (1...30).map { UInt8($0) })
     }
 
     @Test("a disk that fails while zeros are written ahead poisons")

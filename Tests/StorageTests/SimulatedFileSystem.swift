@@ -8,6 +8,9 @@ import Locks
 /// Power loss works on sectors of 512 bytes: of what was written since the last sync, any subset of sectors may be there. Names
 /// come and go in order, as in a journalled file system: of the changes since the last sync of the directory, the first few hold.
 ///
+/// With a `capacity`, files take blocks of 512 bytes where they were written, and none for a hole: a write that does not fit is cut
+/// short, one for which there is no byte fails with `ENOSPC`.
+///
 /// `@unchecked Sendable`: everything that changes is guarded by `lock`.
 final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     enum Operation: Hashable, Sendable {
@@ -38,10 +41,36 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         var durable: [UInt8]
         var current: [UInt8]
         var pending: [Change] = []
+        /// The numbers of the blocks that the file takes.
+        private(set) var blocks: Set<Int>
 
         init(_ bytes: [UInt8]) {
             durable = bytes
             current = bytes
+            blocks = Set(0..<(bytes.count + blockSize - 1) / blockSize)
+        }
+
+        func make(_ change: Change) {
+            change.apply(to: &current)
+            pending.append(change)
+            switch change {
+            case .write(let offset, let bytes): blocks.formUnion(offset / blockSize..<(offset + bytes.count + blockSize - 1) / blockSize)
+            case .truncate(let size): blocks = blocks.filter { $0 * blockSize < size }
+            }
+        }
+
+        /// How many of `count` bytes at `offset` have a place when `free` blocks are left.
+        func room(at offset: Int, count: Int, free: Int) -> Int {
+            var free = free
+            var end = offset
+            while end < offset + count {
+                if !blocks.contains(end / blockSize) {
+                    if free == 0 { break }
+                    free -= 1
+                }
+                end = (end / blockSize + 1) * blockSize
+            }
+            return min(end - offset, count)
         }
     }
 
@@ -90,10 +119,15 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     private var calls = 0
     /// Asked before each call, without the lock: it may block.
     private let fault: @Sendable (Call) -> Fault?
+    private let capacity: Int?
+    private static let blockSize = 512
 
-    init(_ files: [String: [UInt8]] = [:], fault: @escaping @Sendable (Call) -> Fault? = { _ in nil }) {
+    init(
+        _ files: [String: [UInt8]] = [:], capacity: Int? = nil, fault: @escaping @Sendable (Call) -> Fault? = { _ in nil }
+    ) {
         names = files.mapValues(Node.init)
         history = [names]
+        self.capacity = capacity
         self.fault = fault
     }
 
@@ -132,13 +166,20 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         }
     }
 
+    /// How many of `count` bytes at `offset` have a place. With the lock held.
+    fileprivate func room(in node: Node, at offset: Int, count: Int) -> Int {
+        guard let capacity else { return count }
+        let taken = names.values.reduce(0) { $0 + $1.blocks.count }
+        return node.room(at: offset, count: count, free: max(capacity / Self.blockSize - taken, 0))
+    }
+
     // MARK: FileSystem
 
     func open(_ path: String, for access: FileAccess) throws(StorageError) -> any File {
         try perform(.open, path) { () throws(StorageError) in
             if access == .creating {
                 if let node = names[path] {
-                    SimulatedFile.change(node, .truncate(0))
+                    node.make(.truncate(0))
                 } else {
                     names[path] = Node([])
                     history.append(names)
@@ -224,11 +265,6 @@ private final class SimulatedFile: File, @unchecked Sendable {
         self.system = system
     }
 
-    static func change(_ node: SimulatedFileSystem.Node, _ change: SimulatedFileSystem.Change) {
-        change.apply(to: &node.current)
-        node.pending.append(change)
-    }
-
     func size() throws(StorageError) -> UInt64 {
         try system.perform(.size, path) { UInt64(node.current.count) }
     }
@@ -244,15 +280,20 @@ private final class SimulatedFile: File, @unchecked Sendable {
 
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StorageError) -> Int {
         func write(_ limit: Int) -> Int {
-            let count = min(bytes.count, limit)
-            if count > 0 { Self.change(node, .write(offset: Int(offset), bytes: Array(bytes[..<count]))) }
+            let count = system.room(in: node, at: Int(offset), count: min(bytes.count, limit))
+            if count > 0 { node.make(.write(offset: Int(offset), bytes: Array(bytes[..<count]))) }
             return count
         }
-        return try system.performTransfer(.write, path, writesZeros: bytes.isZero, partially: { _ = write($0) }) { limit in write(limit) }
+        return try system.performTransfer(.write, path, writesZeros: bytes.isZero, partially: { _ = write($0) }) {
+            (limit) throws(StorageError) in
+            let count = write(limit)
+            guard count > 0 || bytes.isEmpty else { throw .ioFailed(operation: "write", path: path, errno: ENOSPC) }
+            return count
+        }
     }
 
     func truncate(to size: UInt64) throws(StorageError) {
-        try system.perform(.truncate, path) { Self.change(node, .truncate(Int(size))) }
+        try system.perform(.truncate, path) { node.make(.truncate(Int(size))) }
     }
 
     func synchronizeData() throws(StorageError) { try synchronize(.synchronizeData) }

@@ -17,6 +17,8 @@ final class SegmentWriter {
     private(set) var allocated: UInt64
     /// The chain over the checksums of the segment's records.
     private(set) var chain: UInt32
+    /// Zeros are not tried again before the records reach this place: the last ones found no space.
+    private var noZerosBefore: UInt64 = 0
 
     private static let zeros = [UInt8](repeating: 0, count: 1 << 20)
 
@@ -56,10 +58,10 @@ final class SegmentWriter {
     /// call `cutBack` before anything else, or stop.
     func append(_ records: [UInt8], checksums: [UInt32]) throws(StorageError) {
         let newEnd = end + UInt64(records.count)
-        if newEnd > allocated { try extend(beyond: newEnd) }
+        // The records come first: zeros may only have the space that they leave.
         try file.writeFully(records[...], at: end)
+        if newEnd > allocated { allocated = try extend(beyond: newEnd) }
         end = newEnd
-        allocated = max(allocated, end)
         for checksum in checksums {
             chain = withUnsafeBytes(of: checksum.littleEndian) { crc32c(chain, $0) }
         }
@@ -80,24 +82,25 @@ final class SegmentWriter {
         try file.close()
     }
 
-    /// Writes zeros from `newEnd` on, up to a new size. Without space for them it does without: they save time, nothing else.
-    private func extend(beyond newEnd: UInt64) throws(StorageError) {
+    /// Writes zeros from `newEnd`, the end of the file, up to a new size, and returns it. Without space for all of them it does
+    /// without any, and leaves the space to the next records and to others: zeros save time, nothing else.
+    private func extend(beyond newEnd: UInt64) throws(StorageError) -> UInt64 {
+        guard newEnd >= noZerosBefore else { return newEnd }
         let step = min(max(allocated, allocation.first), allocation.largestStep)
-        let start = max(newEnd, allocated)
-        let target = max(start, allocated + step)
-        var position = start
+        let target = max(newEnd, allocated + step)
+        var position = newEnd
         while position < target {
             let count = Int(min(target - position, UInt64(Self.zeros.count)))
             do {
                 try file.writeFully(Self.zeros.prefix(count), at: position)
             } catch .ioFailed(_, _, let errno) where StorageError.isOutOfSpace(errno) {
-                // Zeros that were written stay, and are found again by their size.
-                allocated = max(allocated, try file.size())
-                return
+                try file.truncate(to: newEnd)
+                noZerosBefore = newEnd + step
+                return newEnd
             }
             position += UInt64(count)
         }
-        allocated = target
+        return target
     }
 }
 

@@ -1,0 +1,141 @@
+import Glibc
+import TestSupport
+import Testing
+
+@testable import Storage
+
+@Suite("A disk that gets full")
+struct FullDiskTests {
+    static let capacity = 200 << 10
+
+    @Test("takes records of many blocks until they do not fit, then smaller ones, and says so only then")
+    func takesWhatFits() throws {
+        let fileSystem = SimulatedFileSystem(capacity: Self.capacity)
+        let options = smallOptions(first: 64 << 10)
+        let log = try startLog(fileSystem, options: options)
+        let offered = (1...20).map { [UInt8](repeating: $0, count: 20_000) } + (21...40).map { [UInt8](repeating: $0, count: 1000) }
+
+        var taken: [[UInt8]] = []
+        var fitting: [[UInt8]] = []
+        var end = SegmentHeader.length
+        for payload in offered {
+            let length = header(1, synced: 0, count: payload.count).recordLength
+            if end + length <= Self.capacity {
+                end += length
+                fitting.append(payload)
+            }
+            do {
+                try log.waitUntilCommitted(try log.append(type: 7, payload: payload))
+                taken.append(payload)
+            } catch {
+                #expect(error == .insufficientSpace(path: firstSegment, errno: ENOSPC))
+                log.resume()
+            }
+        }
+        try log.close()
+
+        #expect(taken == fitting)
+        #expect(Set(taken.map(\.count)) == [20_000, 1000] && taken.count < offered.count)
+        let (reopened, records) = try openLog(fileSystem, options: options)
+        #expect(records.map(\.payload) == taken)
+        #expect(reopened.recovery.truncatedBytes == 0)
+        #expect(reopened.recovery.sealed)
+    }
+
+    @Test("has its free space back from zeros that did not fit, and is not asked for them with the next record")
+    func givesZerosBack() throws {
+        let zeros = Shared(0)
+        let fileSystem = SimulatedFileSystem(capacity: Self.capacity) { call in
+            if call.writesZeros { zeros.update { $0 += 1 } }
+            return nil
+        }
+        let log = try startLog(fileSystem, options: smallOptions(first: 128 << 10))
+        let record = [UInt8](repeating: 1, count: 50_000)
+        for _ in 1...3 { try log.waitUntilCommitted(try log.append(type: 7, payload: record)) }
+        let end = recordOffsets(fileSystem.files[firstSegment]!).last!
+        let writesOfZeros = zeros.current
+
+        // 128 KiB more did not fit behind the third record, and the fourth is not 128 KiB further.
+        #expect(fileSystem.files[firstSegment]!.count == end)
+        try log.waitUntilCommitted(try log.append(type: 7, payload: record))
+        #expect(fileSystem.files[firstSegment]!.count == end + header(1, synced: 0, count: 50_000).recordLength)
+        #expect(writesOfZeros > 1 && zeros.current == writesOfZeros)
+        try log.close()
+    }
+
+    @Test("is filled with zeros ahead again after other files were removed")
+    func writesAheadAgain() throws {
+        let fileSystem = SimulatedFileSystem(["elsewhere/file": [UInt8](repeating: 1, count: 100_000)], capacity: 120_000)
+        let log = try startLog(fileSystem)
+        func append() throws {
+            try log.waitUntilCommitted(try log.append(type: 7, payload: [UInt8](repeating: 1, count: 6000)))
+        }
+        for _ in 1...3 { try append() }
+        #expect(recordOffsets(fileSystem.files[firstSegment]!).last == fileSystem.files[firstSegment]!.count)
+
+        try fileSystem.remove("elsewhere/file")
+        for _ in 1...4 { try append() }
+
+        let bytes = fileSystem.files[firstSegment]!
+        let end = try #require(recordOffsets(bytes).last)
+        #expect(end < bytes.count && bytes[end...].allSatisfy { $0 == 0 })
+        try log.close()
+    }
+
+    @Test("loses no acknowledged record when the power goes, and keeps none that it refused", arguments: 0..<4)
+    func powerLoss(part: Int) throws {
+        var refusals = 0
+        for seed in stride(from: part, to: 160, by: 4) { refusals += try run(seed: seed) }
+        #expect(refusals > 500)
+    }
+
+    /// Several lives of one log, each on a disk that is a little larger. Returns how many records were refused.
+    private func run(seed: Int) throws -> Int {
+        var generator = SplitMix(seed: UInt64(seed))
+        var files: [String: [UInt8]] = [:]
+        var kept: [[UInt8]] = []
+        var refusals = 0
+        for life in 1...4 {
+            let lastCall = Int.random(in: 10...150, using: &generator)
+            let torn = Int.random(in: 0...3000, using: &generator)
+            let fileSystem = SimulatedFileSystem(files, capacity: 16_384 * life) { call in
+                call.number < lastCall ? nil : call.number == lastCall ? .partial(torn, EIO) : .fail(EIO)
+            }
+            var last: [UInt8]?
+            do {
+                let log = try startLog(fileSystem, options: smallOptions(first: 2048))
+                let outcome = appendUntilPowerLoss(log, &kept, &generator)
+                refusals += outcome.refusals
+                last = outcome.last
+            } catch let error as StorageError where error.category == .storageFailed {
+                // The power went while the log was being opened.
+            }
+
+            files = fileSystem.filesAfterPowerLoss(&generator)
+            let found = try openLog(SimulatedFileSystem(files)).records.map(\.payload)
+            #expect(found == kept || found == kept + [last], "seed \(seed), life \(life)")
+            kept = found
+        }
+        return refusals
+    }
+
+    /// Appends records of up to six blocks, one at a time, until the log fails for good. Returns the one nobody knows about.
+    private func appendUntilPowerLoss(
+        _ log: WriteAheadLog, _ kept: inout [[UInt8]], _ generator: inout SplitMix
+    ) -> (last: [UInt8], refusals: Int) {
+        var refusals = 0
+        while true {
+            let bytes = (0..<Int.random(in: 0...3000, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            do {
+                try log.waitUntilCommitted(try log.append(type: 1, payload: bytes))
+                kept.append(bytes)
+            } catch let error where error.category == .requestRefused {
+                refusals += 1
+                log.resume()
+            } catch {
+                #expect(throws: StorageError.self) { try log.close() }
+                return (bytes, refusals)
+            }
+        }
+    }
+}
