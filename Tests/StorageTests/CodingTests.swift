@@ -10,42 +10,26 @@ struct CodingTests {
     @Test("values are read back as they were written, to the bit")
     func roundTrip() throws {
         var writer = BinaryWriter(capacity: 100)
-        writer.write(UInt8(200))
-        writer.write(UInt16(60_000))
         writer.write(UInt32(4_000_000_000))
-        writer.write(UInt64.max - 1)
         writer.write(Int64.min)
         writer.write(true)
         writer.write(false)
-        writer.write(Float(bitPattern: 0x7fc0_1234))
-        writer.write(-0.0 as Double)
         writer.write(uuid: (high: 1, low: 2))
         writer.write("grüße, 🗂")
         writer.write("")
-        writer.write([1, 2, 3] as [UInt8])
-        writer.write(floats: [1.5, -0.0, .infinity, .leastNonzeroMagnitude])
-        let floats: [Float] = [2.5, 3.5]
-        writer.write(floats: floats.span)
+        writer.write(floats: [1.5, -0.0, .infinity, .leastNonzeroMagnitude, Float(bitPattern: 0x7fc0_1234)])
 
-        var reader = BinaryReader([0, 0] + writer.bytes)
-        _ = try reader.readUInt16()
-        #expect(try reader.readUInt8() == 200)
-        #expect(try reader.readUInt16() == 60_000)
+        var reader = BinaryReader(writer.bytes)
         #expect(try reader.readUInt32() == 4_000_000_000)
-        #expect(try reader.readUInt64() == .max - 1)
         #expect(try reader.readInt64() == .min)
         #expect(try reader.readBool() == true)
         #expect(try reader.readBool() == false)
-        #expect(try reader.readFloat().bitPattern == 0x7fc0_1234)
-        #expect(try reader.readDouble().bitPattern == (-0.0 as Double).bitPattern)
         #expect(try reader.readUUID() == (high: 1, low: 2))
         #expect(try reader.readString() == "grüße, 🗂")
         #expect(try reader.readString() == "")
-        #expect(try reader.readBytes() == [1, 2, 3])
         #expect(
-            try reader.readFloats(count: 6).map(\.bitPattern)
-                == [1.5, -0.0, .infinity, .leastNonzeroMagnitude, 2.5, 3.5].map { ($0 as Float).bitPattern })
-        #expect(reader.remaining == 0)
+            try reader.readFloats(count: 5).map(\.bitPattern)
+                == [1.5, -0.0, .infinity, .leastNonzeroMagnitude, Float(bitPattern: 0x7fc0_1234)].map { ($0 as Float).bitPattern })
         try reader.finish()
     }
 
@@ -61,41 +45,40 @@ struct CodingTests {
     @Test("what was cut off anywhere is an error, never a value")
     func truncation() {
         var writer = BinaryWriter()
-        writer.write(UInt64(7))
+        writer.write(7 as Int64)
         writer.write("text")
         writer.write(floats: [1, 2])
         let bytes = writer.bytes
-        func read(_ bytes: ArraySlice<UInt8>) throws(StorageError) {
-            var reader = BinaryReader(bytes)
-            _ = try reader.readUInt64()
+        func read(_ bytes: some Sequence<UInt8>) throws(StorageError) {
+            var reader = BinaryReader(Array(bytes))
+            _ = try reader.readInt64()
             _ = try reader.readString()
             _ = try reader.readFloats(count: 2)
             try reader.finish()
         }
 
-        #expect(throws: Never.self) { try read(bytes[...]) }
+        #expect(throws: Never.self) { try read(bytes) }
         for count in 0..<bytes.count { #expect(throws: StorageError.self) { try read(bytes[..<count]) } }
-        #expect(throws: StorageError.malformedPayload(offset: 24, reason: "1 bytes left over")) { try read((bytes + [0])[...]) }
+        #expect(throws: StorageError.malformedPayload(offset: 24, reason: "1 bytes left over")) { try read(bytes + [0]) }
     }
 
     @Test("counts that no payload has, invalid text and truth values are errors with their place")
     func malformed() {
-        func reader(_ bytes: [UInt8]) -> BinaryReader { BinaryReader(([9] + bytes)[1...]) }
         #expect(throws: StorageError.malformedPayload(offset: 4, reason: "4294967295 bytes needed, 1 left")) {
-            var reader = reader([255, 255, 255, 255, 0])
+            var reader = BinaryReader([255, 255, 255, 255, 0])
             _ = try reader.readString()
         }
         #expect(throws: StorageError.malformedPayload(offset: 4, reason: "invalid UTF-8")) {
-            var reader = reader([2, 0, 0, 0, 0xc3, 0x28])
+            var reader = BinaryReader([2, 0, 0, 0, 0xc3, 0x28])
             _ = try reader.readString()
         }
         #expect(throws: StorageError.malformedPayload(offset: 0, reason: "a truth value of 2")) {
-            var reader = reader([2])
+            var reader = BinaryReader([2])
             _ = try reader.readBool()
         }
         for count in [-1, .max, .max / 4 + 1, 2] {
             #expect(throws: StorageError.self) {
-                var reader = reader([0, 0, 0, 0])
+                var reader = BinaryReader([0, 0, 0, 0])
                 _ = try reader.readFloats(count: count)
             }
         }
@@ -153,27 +136,6 @@ struct CodingTests {
         for name in ["wal-42.log", "wal-0000000000000042.log.tmp", "wal-000000000000004x.log", "wal-+000000000000042.log", "wal-.log"] {
             #expect(SegmentHeader.number(fileName: name) == nil)
         }
-    }
-
-    @Test(
-        "policies are read from their setting",
-        arguments: [
-            ("always", DurabilityPolicy.always), ("os", .os), ("interval:1", .interval(milliseconds: 1)),
-            ("interval:60000", .interval(milliseconds: 60_000)),
-        ])
-    func policies(text: String, policy: DurabilityPolicy) {
-        #expect(DurabilityPolicy.parse(text) == policy)
-    }
-
-    @Test(
-        "anything else is no policy",
-        arguments: [
-            "", "Always", "interval", "interval:", "interval:0", "interval:60001", "interval:-5", "interval:+5", "interval:5s",
-            "interval: 5",
-            "interval:99999999999999999999",
-        ])
-    func noPolicies(text: String) {
-        #expect(DurabilityPolicy.parse(text) == nil)
     }
 
     @Test("a database's name is a random UUID")

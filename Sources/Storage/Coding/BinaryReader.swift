@@ -1,30 +1,18 @@
 /// Reads what `BinaryWriter` wrote, in the same order. Every read is checked against the end, and a count never allocates more
 /// than the bytes that are there; what does not fit throws `StorageError.malformedPayload`.
 package struct BinaryReader {
-    private let bytes: ArraySlice<UInt8>
-    private var position: Int
+    private let bytes: [UInt8]
+    private var position = 0
 
     package init(_ bytes: [UInt8]) {
-        self.init(bytes[...])
-    }
-
-    package init(_ bytes: ArraySlice<UInt8>) {
         self.bytes = bytes
-        position = bytes.startIndex
     }
 
-    package var remaining: Int { bytes.endIndex - position }
-
-    package mutating func readUInt8() throws(StorageError) -> UInt8 { try integer() }
-    package mutating func readUInt16() throws(StorageError) -> UInt16 { try integer() }
     package mutating func readUInt32() throws(StorageError) -> UInt32 { try integer() }
-    package mutating func readUInt64() throws(StorageError) -> UInt64 { try integer() }
     package mutating func readInt64() throws(StorageError) -> Int64 { try integer() }
-    package mutating func readFloat() throws(StorageError) -> Float { Float(bitPattern: try integer()) }
-    package mutating func readDouble() throws(StorageError) -> Double { Double(bitPattern: try integer()) }
 
     package mutating func readBool() throws(StorageError) -> Bool {
-        switch try readUInt8() {
+        switch try integer() as UInt8 {
         case 0: return false
         case 1: return true
         case let other: throw malformed("a truth value of \(other)", before: 1)
@@ -32,17 +20,14 @@ package struct BinaryReader {
     }
 
     package mutating func readUUID() throws(StorageError) -> (high: UInt64, low: UInt64) {
-        (high: try readUInt64().byteSwapped, low: try readUInt64().byteSwapped)
+        let (high, low): (UInt64, UInt64) = (try integer(), try integer())
+        return (high: high.byteSwapped, low: low.byteSwapped)
     }
 
     package mutating func readString() throws(StorageError) -> String {
         let utf8 = try take(Int(try readUInt32()))
         guard let text = String(validating: utf8, as: UTF8.self) else { throw malformed("invalid UTF-8", before: utf8.count) }
         return text
-    }
-
-    package mutating func readBytes() throws(StorageError) -> [UInt8] {
-        Array(try take(Int(try readUInt32())))
     }
 
     package mutating func readFloats(count: Int) throws(StorageError) -> [Float] {
@@ -61,6 +46,8 @@ package struct BinaryReader {
         guard remaining == 0 else { throw malformed("\(remaining) bytes left over", before: 0) }
     }
 
+    private var remaining: Int { bytes.count - position }
+
     private mutating func integer<Value: FixedWidthInteger>() throws(StorageError) -> Value {
         let source = try take(MemoryLayout<Value>.size)
         return Value(littleEndian: source.withUnsafeBytes { $0.loadUnaligned(as: Value.self) })
@@ -73,6 +60,6 @@ package struct BinaryReader {
     }
 
     private func malformed(_ reason: String, before count: Int) -> StorageError {
-        .malformedPayload(offset: position - count - bytes.startIndex, reason: reason)
+        .malformedPayload(offset: position - count, reason: reason)
     }
 }

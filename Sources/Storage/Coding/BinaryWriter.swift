@@ -6,16 +6,11 @@ package struct BinaryWriter {
         bytes.reserveCapacity(capacity)
     }
 
-    package mutating func write(_ value: UInt8) { bytes.append(value) }
-    package mutating func write(_ value: UInt16) { append(value) }
     package mutating func write(_ value: UInt32) { append(value) }
-    package mutating func write(_ value: UInt64) { append(value) }
     package mutating func write(_ value: Int64) { append(value) }
     package mutating func write(_ value: Bool) { bytes.append(value ? 1 : 0) }
-    package mutating func write(_ value: Float) { append(value.bitPattern) }
-    package mutating func write(_ value: Double) { append(value.bitPattern) }
 
-    /// A UUID, or any other name of 16 bytes.
+    /// A UUID: 16 bytes in the order in which they are printed.
     package mutating func write(uuid: (high: UInt64, low: UInt64)) {
         append(uuid.high.byteSwapped)
         append(uuid.low.byteSwapped)
@@ -30,18 +25,8 @@ package struct BinaryWriter {
         }
     }
 
-    /// A count of bytes (u32), then the bytes.
-    package mutating func write(_ value: [UInt8]) {
-        write(UInt32(value.count))
-        bytes.append(contentsOf: value)
-    }
-
     /// The bits of `values`, without a count: the reader knows how many there are.
     package mutating func write(floats values: [Float]) {
-        values.withUnsafeBytes { bytes.append(contentsOf: $0) }
-    }
-
-    package mutating func write(floats values: Span<Float>) {
         values.withUnsafeBytes { bytes.append(contentsOf: $0) }
     }
 
