@@ -19,6 +19,6 @@ package struct RecordFlags: OptionSet, Sendable, Hashable {
         self.rawValue = rawValue
     }
 
-    /// A reader that does not know the record's type may leave it out; without this flag it has to refuse.
+    /// A reader that does not know the record's type, or its version, may leave it out; without this flag it has to refuse.
     package static let skippable = RecordFlags(rawValue: 1)
 }
