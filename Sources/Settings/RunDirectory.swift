@@ -64,17 +64,17 @@ package struct RunDirectory: Sendable, Equatable {
             // In a sticky directory only the owner of an entry may rename it.
             guard status.st_mode & S_ISVTX == 0 else { continue }
             guard status.st_mode & S_IWOTH == 0 else { throw failure("\(parent) can be written by everybody and is not sticky") }
-            guard status.st_mode & S_IWGRP == 0 || isTrusted(group: status.st_gid) else {
+            guard status.st_mode & S_IWGRP == 0 || Self.isTrusted(status.st_gid, by: geteuid(), in: getegid()) else {
                 throw failure("\(parent) can be written by group \(status.st_gid) and is not sticky")
             }
         }
     }
 
-    /// Whether a group can be taken for its owner: root's, or the private one of our account, which has its number and no other
-    /// members. Where accounts have such groups, the directories that they make can be written by the group (umask 002).
-    private func isTrusted(group identifier: gid_t) -> Bool {
+    /// Whether `user`, whose group is `primary`, need not fear a group: it is root's, or the private one of the account, which has
+    /// its number and no listed members. Where accounts have such groups, what they make can be written by the group (umask 002).
+    static func isTrusted(_ identifier: gid_t, by user: uid_t, in primary: gid_t) -> Bool {
         if identifier == 0 { return true }
-        guard identifier == geteuid(), identifier == getegid() else { return false }
+        guard identifier == user, identifier == primary else { return false }
         var entry = group()
         var found: UnsafeMutablePointer<group>?
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 16_384) { buffer in
