@@ -44,25 +44,27 @@ struct Responder {
         // A file at its size limit is an error that the log handles, not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
         let service = Service(settings: settings)
+        var database: Database?
+        func start(_ loaded: Database, _ catalogue: ModelCatalogue) {
+            database = loaded
+            service.start(loaded, catalogue)
+            logStart(loaded)
+        }
+
         load()
         // A responder that takes the place of another one usually loads in no time: nobody needs to be told that it starts.
         var next = events.next(atMost: Self.silentStart)
+        if case .loaded(let loaded, let catalogue) = next {
+            start(loaded, catalogue)
+            next = nil
+        }
         if case .refused(let code, let reason) = next { code.exit(reason) }
         let server = serve(API(service))
 
-        var database: Database?
         while true {
             switch next ?? events.next() {
             case .loaded(let loaded, let catalogue):
-                database = loaded
-                service.start(loaded, catalogue)
-                logger.info(
-                    "ready", metadata: ["replayed": "\(loaded.recovery.recordsReplayed)", "last_sequence": "\(loaded.lastSequence)"])
-                if let torn = loaded.recovery.tornFile {
-                    logger.warning(
-                        "the log ended in a torn write, which was never acknowledged; it was cut off and kept aside",
-                        metadata: ["wal_truncated_bytes": "\(loaded.recovery.truncatedBytes)", "kept_in": "\(torn)"])
-                }
+                start(loaded, catalogue)
             case .refused(let code, let reason):
                 _ = server.stop(drainingFor: Self.failureDrainLimit)
                 code.exit(reason)
@@ -74,6 +76,16 @@ struct Responder {
                 finish(server, database)
             }
             next = nil
+        }
+    }
+
+    private func logStart(_ database: Database) {
+        logger.info(
+            "ready", metadata: ["replayed": "\(database.recovery.recordsReplayed)", "last_sequence": "\(database.lastSequence)"])
+        if let torn = database.recovery.tornFile {
+            logger.warning(
+                "the log ended in a torn write, which was never acknowledged; it was cut off and kept aside",
+                metadata: ["wal_truncated_bytes": "\(database.recovery.truncatedBytes)", "kept_in": "\(torn)"])
         }
     }
 

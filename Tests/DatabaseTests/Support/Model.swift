@@ -57,12 +57,14 @@ struct Model {
         case .putDocument(let record):
             guard let library = library(record.libraryID) else { return .libraryNotFound(record.libraryID) }
             let old = document(record.id)
-            if let old, old.libraryID != record.libraryID { return .documentExists(record.id) }
             for (index, chunk) in record.chunks.enumerated() {
                 let dimension = library.record.dimension
                 if chunk.embedding.count != dimension {
                     return .invalidVector(.dimensionMismatch(expected: dimension, actual: chunk.embedding.count), chunk: index)
                 }
+            }
+            if let old, old.libraryID != record.libraryID { return .documentExists(record.id) }
+            for (index, chunk) in record.chunks.enumerated() {
                 if record.chunks[..<index].contains(where: { $0.id == chunk.id }) { return .repeatedChunk(chunk.id) }
                 if let holder = holder(of: chunk.id), holder.id != record.id { return .chunkExists(chunk.id) }
             }
