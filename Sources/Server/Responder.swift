@@ -51,6 +51,7 @@ struct Responder {
             logStart(loaded)
         }
 
+        let server = makeServer(API(service))
         load()
         // A responder that takes the place of another one usually loads in no time: nobody needs to be told that it starts.
         var next = events.next(atMost: Self.silentStart)
@@ -59,7 +60,7 @@ struct Responder {
             next = nil
         }
         if case .refused(let code, let reason) = next { code.exit(reason) }
-        let server = serve(API(service))
+        serve(server)
 
         while true {
             switch next ?? events.next() {
@@ -91,20 +92,21 @@ struct Responder {
 
     // MARK: Start
 
-    private func serve(_ api: API) -> FastCGIServer {
+    /// Checks the socket; accepts nothing yet.
+    private func makeServer(_ api: API) -> FastCGIServer {
         let configuration = FastCGIConfiguration(workerThreads: settings.workerThreads, maxBodyBytes: settings.maxBodyBytes)
-        do {
-            let server = try FastCGIServer(configuration: configuration) { rejection, request in
+        return orConfigurationError("cannot serve on descriptor \(configuration.listeningDescriptor)") { () throws(FastCGIError) in
+            try FastCGIServer(configuration: configuration) { rejection, request in
                 api.refuse(request, Refusal(rejection))
             } handler: { request in
                 api.respond(to: request)
             }
-            try server.start()
-            SupervisedProcess.reportServing()
-            return server
-        } catch {
-            ExitCode.configuration.exit("cannot serve on descriptor \(configuration.listeningDescriptor): \(error)")
         }
+    }
+
+    private func serve(_ server: FastCGIServer) {
+        orConfigurationError("cannot start to serve") { () throws(FastCGIError) in try server.start() }
+        SupervisedProcess.reportServing()
     }
 
     /// Loads on a thread of its own, so that a signal is heard while it works.
@@ -190,9 +192,14 @@ extension DurabilityPolicy {
 
 /// A thread for the life of the process.
 private func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {
+    orConfigurationError("cannot start a thread") { () throws(Thread.StartFailed) in try Thread(name, body).detach() }
+}
+
+/// What the machine does not let us have is for the operator to see to.
+private func orConfigurationError<Result, Failure: Error>(_ what: String, _ body: () throws(Failure) -> Result) -> Result {
     do {
-        try Thread(name, body).detach()
+        return try body()
     } catch {
-        ExitCode.configuration.exit("cannot start a thread (errno \(error.errno))")
+        ExitCode.configuration.exit("\(what): \(error)")
     }
 }

@@ -37,6 +37,36 @@ struct ProcessTests {
         #expect(try quire.get("/health").status == 503)
     }
 
+    @Test(
+        "what cannot be run is refused with 78 and one line that says why",
+        arguments: [
+            (["PORT": "http"], [], "PORT"), (["RUN_DIRECTORY": "/proc/quire/run"], [], "/proc"), (["HOST": "0.0.0.0"], [], "HOST"),
+            ([:], ["respond"], "descriptor 0"), ([:], ["--config", "/nonexistent/quire.yaml"], "/nonexistent/quire.yaml"),
+        ] as [([String: String], [String], String)])
+    func cannotRun(environment: [String: String], arguments: [String], expected: String) throws {
+        let directory = TemporaryDirectory()
+        let settings = ["RUN_DIRECTORY": directory / "run", "VECTOR_DB_DATA_DIR": directory / "data"].merging(environment) { $1 }
+
+        let server = try ChildProcess(
+            builtProducts + "/quire-server", arguments, environment: noModel.merging(settings) { $1 }, in: directory)
+
+        #expect(server.wait() == 78)
+        let lines = server.errors.split(separator: "\n")
+        #expect(lines.count == 1)
+        #expect(lines.first?.contains(expected) == true, "\(lines)")
+    }
+
+    @Test("more header fields than the responder takes are answered with 431")
+    func tooManyHeaders() throws {
+        let quire = try QuireInstance(noModel)
+        let fields = (0..<200).map { "X-Field-\($0): 1\r\n" }.joined()
+
+        let reply = try #require(quire.raw("GET /ready HTTP/1.1\r\nHost: quire\r\nConnection: close\r\n\(fields)\r\n"))
+
+        #expect(reply.status == 431)
+        #expect(try reply.decoded(as: ErrorReply.self).error_type == "HeadersTooLargeError")
+    }
+
     @Test("a data directory that cannot be written ends the server with 78")
     func readOnlyDirectory() throws {
         let directory = TemporaryDirectory()

@@ -27,4 +27,20 @@ struct StartingTests {
         }
         #expect(quire.stopServer() == 0)
     }
+
+    @Test("data that turns out to be damaged after a long load ends the server with 65")
+    func refusesLate() throws {
+        let data = TemporaryDirectory()
+        let log = data / "wal-0000000000000001.log"
+        #expect(mkfifo(log, 0o600) == 0)
+        let quire = try QuireInstance(noModel.merging(["VECTOR_DB_DATA_DIR": data.path]) { $1 }, awaitingReady: false)
+        try quire.waitUntil("the responder says that it loads") { (try? quire.get("/health"))?.status == 200 }
+
+        // An end at last: a log that is cut off within its header.
+        let writer = open(log, O_WRONLY)
+        close(writer)
+
+        #expect(quire.waitForServer() == 65)
+        #expect(try quire.get("/health").status == 503)
+    }
 }
