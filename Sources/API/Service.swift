@@ -8,8 +8,6 @@ package import Storage
 /// What the endpoints work with. It exists before the data is loaded, so that a starting server already answers.
 // Sound as Sendable: `state` is read and written under `lock`.
 package final class Service: @unchecked Sendable {
-    package static let version = "0.1.0"
-
     /// Below nginx's `fastcgi_read_timeout` of 60 s.
     static let embeddingLimit = Duration.seconds(50)
 

@@ -7,7 +7,7 @@ struct Quire: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quire",
         abstract: "Settings and nginx configuration of a Quire server.",
-        version: "0.1.0",
+        version: quireVersion,
         subcommands: [NginxCommand.self, ConfigCommand.self])
 
     static func main() {

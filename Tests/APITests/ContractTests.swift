@@ -116,7 +116,7 @@ struct ContractTests {
         let page = server.get("/docs")
 
         #expect(document.status == 200 && document.json["openapi"] == "3.1.0")
-        #expect(document.json["info"]?["version"] == .string(Service.version))
+        #expect(document.json["info"]?["version"] == .string(quireVersion))
         #expect(page.status == 200 && page.headers[.contentType] == "text/html; charset=utf-8")
         let text = String(decoding: page.body, as: UTF8.self)
         #expect(text.contains("openapi.json"))

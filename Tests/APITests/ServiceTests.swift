@@ -2,6 +2,7 @@ import Database
 import Embedding
 import HTTP
 import HTTPTypes
+import Settings
 import Storage
 import TestSupport
 import Testing
@@ -31,7 +32,7 @@ struct ServiceTests {
         #expect(version["prefix"] == "/v1" && version["status"] == "stable")
         #expect(
             root == [
-                "name": "Quire", "version": .string(Service.version), "description": "A vector database with a REST API",
+                "name": "Quire", "version": .string(quireVersion), "description": "A vector database with a REST API",
                 "documentation": "/docs", "health_check": "/health",
             ])
     }
@@ -43,7 +44,7 @@ struct ServiceTests {
         let health = server.get("/health")
         let ready = server.get("/ready")
 
-        #expect(health.status == 200 && health.json["status"] == "healthy" && health.json["version"] == .string(Service.version))
+        #expect(health.status == 200 && health.json["status"] == "healthy" && health.json["version"] == .string(quireVersion))
         #expect(ready.status == 503 && ready.errorType == "UnavailableError" && ready.detail == "The server is starting")
         #expect(components(ready) == ["storage": "unavailable", "embedding": "unavailable"])
         for (method, path) in anything {

@@ -2,6 +2,7 @@ import Database
 import HTTP
 import HTTPTypes
 import JSON
+import Settings
 import Storage
 
 struct ServiceRoutes {
@@ -22,7 +23,7 @@ struct ServiceRoutes {
         return Response(json: .ok) { json in
             json.object { json in
                 json.member("name", "Quire")
-                json.member("version", Service.version)
+                json.member("version", quireVersion)
                 json.member("description", "A vector database with a REST API")
                 json.member("documentation", "/docs")
                 json.member("health_check", "/health")
@@ -45,7 +46,7 @@ struct ServiceRoutes {
         Response(json: .ok, capacity: 128) { json in
             json.object { json in
                 json.member("status", "healthy")
-                json.member("version", Service.version)
+                json.member("version", quireVersion)
                 json.member("timestamp", Timestamp.now().description)
             }
         }
