@@ -25,7 +25,7 @@ struct PendingChanges {
     }
 
     private var queue = Deque<Change>()
-    private(set) var libraries: [LibraryID: Entry<LibraryRecord>] = [:]
+    private(set) var libraries: [LibraryID: Entry<Void>] = [:]
     private(set) var documents: [DocumentID: Entry<LibraryID>] = [:]
     private(set) var chunks: [ChunkID: Entry<DocumentID>] = [:]
     private(set) var lastChanges: [LibraryID: SequenceNumber] = [:]
@@ -36,7 +36,7 @@ struct PendingChanges {
     mutating func append(_ mutation: Mutation, at sequence: SequenceNumber, documentCount: Int) -> Change {
         switch mutation {
         case .createLibrary(let record):
-            libraries[record.id] = Entry(value: record, sequence: sequence)
+            libraries[record.id] = Entry(value: (), sequence: sequence)
         case .updateLibrary:
             break
         case .deleteLibrary(let id):

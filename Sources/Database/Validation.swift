@@ -75,7 +75,7 @@ struct StateToCome: ValidationState {
     func library(of id: DocumentID) -> LibraryID? {
         let owner = if let entry = pending.documents[id] { entry.value } else { current.library(of: id) }
         // Documents go with their library.
-        guard let owner, pending.libraries[owner].map({ $0.value != nil }) ?? true else { return nil }
+        guard let owner, hasLibrary(owner) else { return nil }
         return owner
     }
 
