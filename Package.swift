@@ -33,7 +33,7 @@ let package = Package(
         .target(name: "CPlatform"),
 
         // The engine.
-        .target(name: "VectorSearch", dependencies: ["CVectorKernels"]),
+        .target(name: "VectorSearch", dependencies: ["CVectorKernels", "CPlatform", "Locks"]),
         .target(name: "Locks", dependencies: ["CPlatform"]),
         .target(name: "Storage", dependencies: ["CPlatform", "Locks"]),
         .target(name: "Database", dependencies: ["VectorSearch", "Storage", "Locks", collections]),

@@ -1,7 +1,14 @@
+#define _GNU_SOURCE
 #include "quire_memory.h"
 
+#include <errno.h>
 #include <malloc.h>
+#include <sys/mman.h>
 
 void quire_limit_arenas(int count) {
     mallopt(M_ARENA_MAX, count);
+}
+
+int quire_move_pages(void *from, size_t bytes, void *to) {
+    return mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED ? errno : 0;
 }

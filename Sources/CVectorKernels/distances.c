@@ -6,6 +6,7 @@
 static void sums_of_rows(quire_instruction_set set, quire_sum sum, const quire_block *block, float *sums) {
     switch (set) {
 #if defined(__x86_64__)
+    case QUIRE_AVX512_VNNI:
     case QUIRE_AVX512:
         quire_sums_avx512(sum, block, sums);
         return;
@@ -19,31 +20,31 @@ static void sums_of_rows(quire_instruction_set set, quire_sum sum, const quire_b
     }
 }
 
-void quire_cosine_distances(
-    quire_instruction_set set, const float *query, const float *rows, size_t stride, size_t count, size_t dimension,
-    const float *inverse_norms, float *distances) {
-    const quire_block block = {query, rows, stride, count, dimension};
-    sums_of_rows(set, SUM_OF_PRODUCTS, &block, distances);
-    for (size_t i = 0; i < count; i++) {
-        float distance = 1.0f - distances[i] * inverse_norms[i];
-        distance = distance < 0.0f ? 0.0f : distance;
-        distances[i] = distance > 2.0f ? 2.0f : distance;
+static inline float cosine_distance(float cosine) {
+    float distance = 1.0f - cosine;
+    distance = distance < 0.0f ? 0.0f : distance;
+    return distance > 2.0f ? 2.0f : distance;
+}
+
+void quire_distances(quire_instruction_set set, quire_metric metric, const quire_block *block, float *distances) {
+    const size_t count = block->count;
+    if (count == 0) return;
+    switch (metric) {
+    case QUIRE_COSINE:
+        sums_of_rows(set, SUM_OF_PRODUCTS, block, distances);
+        for (size_t i = 0; i < count; i++) {
+            const float scale = block->inverse_norms[quire_row(block->ids, count, i)] * block->query_scale;
+            distances[i] = cosine_distance(distances[i] * scale);
+        }
+        return;
+    case QUIRE_DOT:
+        sums_of_rows(set, SUM_OF_PRODUCTS, block, distances);
+        // A subtraction, because a negation would turn 0 into -0, which clients would get to see.
+        for (size_t i = 0; i < count; i++) distances[i] = 0.0f - distances[i];
+        return;
+    case QUIRE_L2:
+        sums_of_rows(set, SUM_OF_SQUARED_DIFFERENCES, block, distances);
+        for (size_t i = 0; i < count; i++) distances[i] = sqrtf(distances[i]);
+        return;
     }
-}
-
-void quire_dot_distances(
-    quire_instruction_set set, const float *query, const float *rows, size_t stride, size_t count, size_t dimension,
-    float *distances) {
-    const quire_block block = {query, rows, stride, count, dimension};
-    sums_of_rows(set, SUM_OF_PRODUCTS, &block, distances);
-    // A subtraction, because a negation would turn 0 into -0, which clients would get to see.
-    for (size_t i = 0; i < count; i++) distances[i] = 0.0f - distances[i];
-}
-
-void quire_l2_distances(
-    quire_instruction_set set, const float *query, const float *rows, size_t stride, size_t count, size_t dimension,
-    float *distances) {
-    const quire_block block = {query, rows, stride, count, dimension};
-    sums_of_rows(set, SUM_OF_SQUARED_DIFFERENCES, &block, distances);
-    for (size_t i = 0; i < count; i++) distances[i] = sqrtf(distances[i]);
 }

@@ -27,6 +27,9 @@ bool quire_supports(quire_instruction_set set) {
         return (b & bit_AVX2) && (state & XCR0_SSE_AND_AVX) == XCR0_SSE_AND_AVX;
     case QUIRE_AVX512:
         return (b & bit_AVX512F) && (state & XCR0_AVX512) == XCR0_AVX512;
+    case QUIRE_AVX512_VNNI:
+        return (b & bit_AVX512F) && (b & bit_AVX512BW) && (b & bit_AVX512VL) && (c & bit_AVX512VNNI)
+            && (state & XCR0_AVX512) == XCR0_AVX512;
     default:
         return false;
     }

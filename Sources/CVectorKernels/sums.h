@@ -4,29 +4,22 @@
 #ifndef QUIRE_SUMS_H
 #define QUIRE_SUMS_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "CVectorKernels.h"
 
 typedef enum {
     SUM_OF_PRODUCTS,             // query . row
     SUM_OF_SQUARED_DIFFERENCES,  // |query - row|^2
 } quire_sum;
 
-typedef struct {
-    const float *query;
-    const float *rows;
-    size_t stride;
-    size_t count;
-    size_t dimension;
-} quire_block;
+// Row `i` of a block. Past its end the last row stands in, so that one to three remaining rows go through the very code
+// that scores four, and equal rows get equal sums wherever they are.
+static inline __attribute__((always_inline)) size_t quire_row(const uint32_t *ids, size_t count, size_t i) {
+    const size_t row = i < count ? i : count - 1;
+    return ids ? ids[row] : row;
+}
 
-// The four rows from `first` on. Past the end of the block the last row stands in, so that one to three remaining
-// rows go through the very code that scores four, and equal rows get equal sums wherever they are.
-static inline void quire_four_rows(const quire_block *block, size_t first, const float *four[4]) {
-    for (size_t i = 0; i < 4; i++) {
-        size_t row = first + i < block->count ? first + i : block->count - 1;
-        four[i] = block->rows + row * block->stride;
-    }
+static inline __attribute__((always_inline)) void quire_four_rows(const quire_block *block, size_t first, const float *four[4]) {
+    for (size_t r = 0; r < 4; r++) four[r] = block->table + quire_row(block->ids, block->count, first + r) * block->stride;
 }
 
 // Four rows at once are four streams, which the processor's own prefetchers follow badly: at 384 dimensions a row from
@@ -42,10 +35,13 @@ static inline __attribute__((always_inline)) void quire_prefetch(const float *st
 }
 
 void quire_sums_plain(quire_sum sum, const quire_block *block, float *sums);
+void quire_code_sums_plain(const quire_code_block *block, int32_t *sums);
 
 #if defined(__x86_64__)
 void quire_sums_avx2(quire_sum sum, const quire_block *block, float *sums);
 void quire_sums_avx512(quire_sum sum, const quire_block *block, float *sums);
+void quire_code_sums_avx2(const quire_code_block *block, int32_t *sums);
+void quire_code_sums_avx512vnni(const quire_code_block *block, int32_t *sums);
 #endif
 
 #endif

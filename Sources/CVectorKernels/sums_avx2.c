@@ -39,7 +39,7 @@ AVX2_INLINE void sums_of_rows(quire_sum sum, const quire_block *block, float *su
             __m256 part = _mm256_loadu_ps(query + i);
             __m256 next = _mm256_loadu_ps(query + i + 8);
             for (int r = 0; r < 4; r++) {
-                quire_prefetch(row[0], 4 * i + 16 * r);
+                if (!block->ids) quire_prefetch(row[0], 4 * i + 16 * r);
                 even[r] = add(sum, even[r], part, _mm256_loadu_ps(row[r] + i));
                 odd[r] = add(sum, odd[r], next, _mm256_loadu_ps(row[r] + i + 8));
             }

@@ -20,12 +20,13 @@ AVX512_INLINE __m128 quarters(__m512 total) {
     return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
 
-AVX512_INLINE void sums_of_rows(quire_sum sum, const quire_block *block, float *sums) {
+AVX512_INLINE void sums_of_rows(quire_sum sum, const quire_block *block, bool is_list, float *sums) {
     const float *query = block->query;
     const size_t dimension = block->dimension;
     for (size_t first = 0; first < block->count; first += 4) {
-        const float *row[4];
+        const float *row[4], *next[4];
         quire_four_rows(block, first, row);
+        if (is_list) quire_four_rows(block, first + 4, next);
 
         // One total a row: a second one did not make the loop faster, and fewer requests at a time did when the rows
         // come from memory (74 ns a row instead of 82 at 384 dimensions).
@@ -35,7 +36,12 @@ AVX512_INLINE void sums_of_rows(quire_sum sum, const quire_block *block, float *
         for (; i + 16 <= dimension; i += 16) {
             __m512 part = _mm512_loadu_ps(query + i);
             for (int r = 0; r < 4; r++) {
-                quire_prefetch(row[0], 4 * i + 16 * r);
+                if (is_list) {
+                    // Rows of a list are anywhere: the next four are asked for while these are scored.
+                    __builtin_prefetch(next[r] + i);
+                } else {
+                    quire_prefetch(row[0], 4 * i + 16 * r);
+                }
                 total[r] = add(sum, total[r], part, _mm512_loadu_ps(row[r] + i));
             }
         }
@@ -59,9 +65,11 @@ AVX512_INLINE void sums_of_rows(quire_sum sum, const quire_block *block, float *
 
 AVX512 void quire_sums_avx512(quire_sum sum, const quire_block *block, float *sums) {
     if (sum == SUM_OF_PRODUCTS) {
-        sums_of_rows(SUM_OF_PRODUCTS, block, sums);
+        if (block->ids) sums_of_rows(SUM_OF_PRODUCTS, block, true, sums);
+        else sums_of_rows(SUM_OF_PRODUCTS, block, false, sums);
     } else {
-        sums_of_rows(SUM_OF_SQUARED_DIFFERENCES, block, sums);
+        if (block->ids) sums_of_rows(SUM_OF_SQUARED_DIFFERENCES, block, true, sums);
+        else sums_of_rows(SUM_OF_SQUARED_DIFFERENCES, block, false, sums);
     }
 }
 

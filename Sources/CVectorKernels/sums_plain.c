@@ -32,7 +32,7 @@ static inline __attribute__((always_inline)) void sums_of_rows(quire_sum sum, co
         float4 total[4] = {{0}, {0}, {0}, {0}};
         size_t i = 0;
         for (; i + 4 <= block->dimension; i += 4) {
-            quire_prefetch(row[0], 4 * i);
+            if (!block->ids) quire_prefetch(row[0], 4 * i);
             float4 part = load(query + i);
             for (int r = 0; r < 4; r++) total[r] = add(sum, total[r], part, load(row[r] + i));
         }

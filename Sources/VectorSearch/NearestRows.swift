@@ -2,20 +2,20 @@
 ///
 /// A heap with the farthest on top. Nearly all candidates of a search fail the comparison with `bound`, which the
 /// caller makes before it offers anything.
-struct NearestRows {
+package struct NearestRows {
     /// A neighbour farther than this is not among the nearest. Infinite until `limit` neighbours are known.
-    private(set) var bound: Float
+    package private(set) var bound: Float
 
     private let limit: Int
     private var heap: [Neighbor] = []
 
-    init(limit: Int) {
+    package init(limit: Int) {
         self.limit = limit
         bound = limit > 0 ? .infinity : -.infinity
         heap.reserveCapacity(limit)
     }
 
-    mutating func offer(_ candidate: Neighbor) {
+    package mutating func offer(_ candidate: Neighbor) {
         if heap.count < limit {
             heap.append(candidate)
             siftUp()
@@ -28,7 +28,7 @@ struct NearestRows {
     }
 
     /// The nearest first.
-    consuming func sorted() -> [Neighbor] {
+    package consuming func sorted() -> [Neighbor] {
         heap.sort()
         return heap
     }

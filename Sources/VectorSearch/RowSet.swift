@@ -1,15 +1,21 @@
 /// A set of rows, one bit each.
-struct RowSet {
-    private(set) var count = 0
-    private var words: [UInt64] = []
+package struct RowSet: Sendable {
+    package private(set) var count = 0
+    private(set) var words: [UInt64] = []
+
+    package init() {}
+
+    package init(_ rows: some Sequence<Row>) {
+        for row in rows { insert(row) }
+    }
 
     var sizeInBytes: Int { words.count * MemoryLayout<UInt64>.stride }
 
-    func contains(_ row: Row) -> Bool {
+    package func contains(_ row: Row) -> Bool {
         bits(from: Int(row.rawValue), count: 1) != 0
     }
 
-    mutating func insert(_ row: Row) {
+    package mutating func insert(_ row: Row) {
         let word = Int(row.rawValue / 64)
         let bit = UInt64(1) << (row.rawValue % 64)
         while words.count <= word { words.append(0) }
@@ -18,7 +24,7 @@ struct RowSet {
         count += 1
     }
 
-    mutating func remove(_ row: Row) {
+    package mutating func remove(_ row: Row) {
         guard contains(row) else { return }
         words[Int(row.rawValue / 64)] &= ~(UInt64(1) << (row.rawValue % 64))
         count -= 1
@@ -29,4 +35,57 @@ struct RowSet {
         guard first / 64 < words.count else { return 0 }
         return words[first / 64] >> UInt64(first % 64) & (UInt64.max >> UInt64(64 - count))
     }
+
+    package func intersection(_ other: RowSet) -> RowSet {
+        var result = RowSet()
+        result.words = zip(words, other.words).map { $0 & $1 }
+        result.count = result.words.reduce(0) { $0 + $1.nonzeroBitCount }
+        return result
+    }
+
+    /// Ascending.
+    package func forEach(_ body: (Row) -> Void) {
+        for (index, word) in words.enumerated() {
+            var rest = word
+            while rest != 0 {
+                body(Row(UInt32(index * 64 + rest.trailingZeroBitCount)))
+                rest &= rest - 1
+            }
+        }
+    }
+
+    /// Up to `limit` rows, ascending.
+    package func first(_ limit: Int) -> [Row] {
+        var rows: [Row] = []
+        for (index, word) in words.enumerated() where word != 0 {
+            var rest = word
+            while rest != 0 {
+                guard rows.count < limit else { return rows }
+                rows.append(Row(UInt32(index * 64 + rest.trailingZeroBitCount)))
+                rest &= rest - 1
+            }
+        }
+        return rows
+    }
+
+    /// The set for loops that ask for single rows, for as long as `body` runs.
+    func withBits<Result>(_ body: (RowBits) -> Result) -> Result {
+        words.withUnsafeBufferPointer { body(RowBits(words: $0)) }
+    }
+}
+
+/// A set of rows as the inner loops of a search read it.
+package struct RowBits {
+    let words: UnsafeBufferPointer<UInt64>
+
+    @inline(__always)
+    func contains(_ row: UInt32) -> Bool {
+        let word = Int(row >> 6)
+        return word < words.count && words[unchecked: word] >> UInt64(row & 63) & 1 != 0
+    }
+}
+
+extension UnsafeBufferPointer {
+    @inline(__always)
+    fileprivate subscript(unchecked index: Int) -> Element { baseAddress.unsafelyUnwrapped[index] }
 }

@@ -1,35 +1,127 @@
-/// A structure that finds the rows of a `VectorStore` nearest to a query.
+package import Locks
+
+/// A structure that finds the nearest among the rows of a `VectorStore` that it was given.
 ///
-/// It holds the rows it was given, which the store must keep while they are in it: a row is inserted after the store
-/// took the vector, and removed before the store may reuse it. Like the store it is not thread safe: its owner admits
-/// searches together or one change. Dispatch is one existential call per query.
+/// It is built beside the searches that use it. `IndexedVectors` owns it and calls it in three ways:
+/// *exclusively* (nothing else runs in the index), *shared* (searches together, and together with the builder), and as the
+/// *builder* (together with searches). Rows come in by `makeRoom`, `prepare`, `publish`, and go by `prepareToForget`,
+/// `forget`; from `makeRoom` to after `forget` the store keeps their vectors. Which of its rows a search may return is said
+/// by the request, so an index keeps no record of removed rows.
 package protocol VectorIndex: AnyObject {
-    var kind: IndexKind { get }
+    /// Shared.
     var statistics: IndexStatistics { get }
 
-    /// Makes a live row findable, at once. A row that is in the index already stays as it is.
-    func insert(_ row: Row)
+    /// Exclusive. How many rows to announce at a time, at most: they are in the tail until all of them are prepared.
+    var batchSize: Int { get }
 
-    /// Makes a row unfindable, at once. A row that is not in the index is no error.
-    func remove(_ row: Row)
+    /// Exclusive. How many of the announced rows one call of `prepare` gets, at most. Several threads prepare if there are
+    /// several such pieces.
+    var pieceSize: Int { get }
 
-    /// The nearest `count` rows, or all if there are fewer. The query has passed `VectorStore.validate`.
-    func search(_ query: Span<Float>, count: Int) -> SearchOutcome
+    /// Exclusive. Whether the rows have become so many, or so different, that an index built anew would serve them better.
+    var isOutgrown: Bool { get }
+
+    /// Exclusive. Announces the rows that `prepare` is about to get, so that memory moves now and not while searches run.
+    func makeRoom(for rows: [Row])
+
+    /// Builder. The work of taking rows in, as far as searches need not be kept out for it. Threads prepare different pieces.
+    ///
+    /// - Parameters:
+    ///   - rows: a piece of those announced; each row is in one.
+    ///   - memory: vectors are read while `memory.pinned` runs, since they may move in between. It is brief: a writer
+    ///     whose vector finds no room waits for it.
+    func prepare(_ rows: ArraySlice<Row>, _ memory: StoreMemory) -> any PreparedRows
+
+    /// Exclusive, and brief. Everything announced is findable afterwards.
+    ///
+    /// - Parameter pieces: what `prepare` returned, in any order.
+    func publish(_ pieces: [any PreparedRows])
+
+    /// Builder. The work of letting rows go, as far as searches need not be kept out for it. Called for every
+    /// `part` in 0..<`parts`, on several threads, while no rows are being prepared.
+    func prepareToForget(_ rows: RowSet, part: Int, of parts: Int, _ memory: StoreMemory)
+
+    /// Exclusive, and brief. No trace of the rows is left: they may be given to other vectors.
+    func forget(_ rows: RowSet)
+
+    /// Exclusive. Takes over what may change live: `configuration` serves as the one the index was made with.
+    func adopt(_ configuration: IndexConfiguration)
+
+    /// Shared. Offers `nearest` the rows that are nearest to the query, of those that the request admits, with the distances
+    /// that the store computes. No row is offered twice.
+    func search(_ query: PreparedQuery, _ request: IndexRequest, into nearest: inout NearestRows) -> IndexOutcome
+
+    /// Exclusive. The whole index; `IndexKind.decodeIndex` makes it again over a store with the same rows.
+    func encoded() -> [UInt8]
 }
 
-package struct SearchOutcome: Equatable, Sendable {
-    /// Ascending by (distance, row), without duplicates.
-    package let neighbors: [Neighbor]
-    /// How many rows were compared with the query.
-    package let scored: Int
-    /// Whether every row of the index was considered, so that these are the nearest there are.
-    package let exact: Bool
+extension VectorIndex {
+    package var isOutgrown: Bool { false }
+    package func prepareToForget(_ rows: RowSet, part: Int, of parts: Int, _ memory: StoreMemory) {}
+}
+
+/// Keeps the vectors of a store where they are while a builder reads them.
+package final class StoreMemory: Sendable {
+    private let lock = ReadWriteLock()
+
+    package init() {}
+
+    /// The vectors stay where they are while `body` runs.
+    package func pinned<Result>(_ body: () -> Result) -> Result {
+        lock.withReadLock(body)
+    }
+
+    /// Waits until nobody has pinned the vectors.
+    func moving<Result>(_ body: () -> Result) -> Result {
+        lock.withWriteLock(body)
+    }
+}
+
+/// What an index made of rows, until it is published.
+package protocol PreparedRows {}
+
+/// What is asked of an index.
+package struct IndexRequest {
+    /// How many neighbours.
+    let count: Int
+    /// The rows that may be returned; others may be looked at on the way.
+    let eligible: RowBits
+    /// How many those are.
+    let eligibleCount: Int
+    /// HNSW: the candidates kept, if not as configured.
+    let ef: Int?
+}
+
+/// What an index did for a search.
+package struct IndexOutcome {
+    /// The rows compared with the query.
+    var scored: Int
+    /// Whether every eligible row was considered.
+    var isExact: Bool
+    /// HNSW: the candidates kept.
+    var ef: Int?
+    var strategy: FilterStrategy?
+}
+
+/// How a search kept to the rows of its filter.
+package enum FilterStrategy: String, Sendable {
+    /// Compared the query with every eligible row.
+    case exact
+    /// Walked the graph from eligible row to eligible row, over the others.
+    case inGraph = "in_graph"
+    /// Searched for more than was asked for, and left out what was not eligible.
+    case postFilter = "post_filter"
 }
 
 package struct IndexStatistics: Equatable, Sendable {
     package let kind: IndexKind
-    /// Rows in the index.
-    package let rows: Int
-    /// Memory of the index itself; the vectors are the store's.
+    /// Memory of the index itself; vectors and codes are the store's.
     package let bytes: Int
+    /// What is particular to the kind, by its name on the wire.
+    package let details: [Detail]
+
+    package struct Detail: Equatable, Sendable {
+        package let name: String
+        package let value: Double
+    }
 }

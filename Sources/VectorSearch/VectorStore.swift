@@ -1,39 +1,74 @@
 import Glibc
 
-/// The vectors of a library by row, each distinct one kept once, bit for bit as it was sent.
+/// The vectors of a library by row, each distinct one kept once, bit for bit as it was sent; beside them codes, if wanted.
 ///
-/// Equal means equal bits (so 0.0 and −0.0 differ). Rows count their references; a row whose last one is released is
-/// reused, and until then its vector stays readable, so that an index may look at it while it removes the row.
+/// Equal means equal bits (so 0.0 and −0.0 differ). Rows count their references. A row whose last one is released keeps its
+/// vector, so that indexes may look at it on their way, until it is given back by `reclaim`; then it is used again.
 ///
-/// Not thread safe: the owner admits either readers together or one writer. Memory is what the vectors need, 12 bytes a
-/// row for norms, counts and hashes, and up to 11 more for the table that finds duplicates; it never shrinks.
+/// Not thread safe: the owner admits either readers together or one writer. Only `makeRoom` moves vectors. Memory is what
+/// the vectors need, 12 bytes a row for norms, counts and hashes, up to 11 more for the table that finds duplicates, and a
+/// byte a component and 12 a row for codes; it never shrinks.
 package final class VectorStore {
     package let dimension: Int
     package let metric: Metric
     package let instructionSet: InstructionSet
 
-    let layout: SlabLayout
-    private(set) var slabs: [Slab] = []
-    /// Rows given out so far, free ones included.
-    private(set) var usedRows = 0
+    /// Floats from the start of one row to the start of the next.
+    let stride: Int
+    private(set) var vectors = GrowableBuffer<Float>()
+    /// 1/norm of each vector; 0 where the metric does not need it.
+    private(set) var inverseNorms = GrowableBuffer<Float>()
+    /// 0 for a row that is free or waits to be reclaimed.
+    private var referenceCounts = GrowableBuffer<UInt32>()
+    /// The hash of each vector; for a free row, the next free row.
+    private var hashes = GrowableBuffer<UInt32>()
+    private(set) var codes: CodeTable?
 
-    private var capacity = 0
+    /// Rows given out so far, free ones included.
+    package private(set) var usedRows = 0
     private var table = RowTable()
     private var totalReferences = 0
-    /// The free rows are a list through `Slab.hashes`, last freed first.
+    /// The free rows are a list through `hashes`, last freed first.
     private var firstFreeRow = UInt32.max
     private var freeRows = 0
+    private var releasedRows = 0
+
+    /// Rows are numbered in 31 bits: a search keeps a mark beside the number.
+    package static let maxRows = Int(Int32.max)
 
     package init(dimension: Int, metric: Metric, instructionSet: InstructionSet = .best) {
         precondition(InstructionSet.supported.contains(instructionSet), "the processor lacks \(instructionSet)")
+        precondition(dimension >= 1, "a vector has at least one component")
         self.dimension = dimension
         self.metric = metric
         self.instructionSet = instructionSet
-        layout = SlabLayout(dimension: dimension)
+        // Rows start on cache lines (16 floats) where that wastes at most a thirty-second.
+        let padded = (dimension + 15) & ~15
+        stride = (padded - dimension) * 32 <= dimension ? padded : dimension
     }
 
     deinit {
-        for slab in slabs { slab.deallocate() }
+        vectors.deallocate()
+        inverseNorms.deallocate()
+        referenceCounts.deallocate()
+        hashes.deallocate()
+    }
+
+    /// Whether `insert` can take `count` more vectors without moving any.
+    package func hasRoom(for count: Int) -> Bool {
+        usedRows - freeRows + count <= referenceCounts.capacity && usedRows + count - freeRows <= vectors.capacity / stride
+            && (codes.map { usedRows - freeRows + count <= $0.capacity } ?? true)
+    }
+
+    /// Makes room for `count` more vectors. The only call that moves vectors: nobody may hold a pointer to one meanwhile.
+    package func makeRoom(for count: Int) {
+        let rows = usedRows + max(0, count - freeRows)
+        precondition(rows <= Self.maxRows, "a store has at most \(Self.maxRows) rows")
+        vectors.reserve(rows * stride)
+        inverseNorms.reserve(rows)
+        referenceCounts.reserve(rows)
+        hashes.reserve(rows)
+        codes?.makeRoom(for: rows)
     }
 
     /// Adds a reference to the row of `vector`, taking a free or new row if no live one holds the same bits.
@@ -44,37 +79,60 @@ package final class VectorStore {
         let hash = VectorHash.hash(vector)
         totalReferences += 1
         if let row = find(vector, hash: hash) {
-            let (slab, offset) = locate(Row(row))
-            slab.referenceCounts[offset] += 1
+            referenceCounts.base[Int(row)] += 1
             return Row(row)
         }
 
         let inverseNorm = inverseNorm(of: vector)
         let row = takeRow()
-        let (slab, offset) = locate(row)
+        let offset = Int(row.rawValue)
         vector.withUnsafeBufferPointer { source in
-            (slab.vectors + offset * layout.stride).update(from: source.baseAddress!, count: dimension)
+            (vectors.base + offset * stride).update(from: source.baseAddress!, count: dimension)
         }
-        slab.inverseNorms[offset] = inverseNorm
-        slab.referenceCounts[offset] = 1
-        slab.hashes[offset] = hash
+        inverseNorms.base[offset] = inverseNorm
+        referenceCounts.base[offset] = 1
+        hashes.base[offset] = hash
         table.insert(row.rawValue, hashOf: self.hash(of:))
+        codes?.encode(row, of: self)
         return row
     }
 
-    /// Drops one reference to a live row; true when it was the last and the row became free.
+    /// Drops one reference to a live row; true when it was the last. Then the row holds no vector any more that `insert`
+    /// could find, and waits for `reclaim`.
     package func release(_ row: Row) -> Bool {
         precondition(contains(row), "only live rows are released")
-        let (slab, offset) = locate(row)
+        let offset = Int(row.rawValue)
         totalReferences -= 1
-        slab.referenceCounts[offset] -= 1
-        guard slab.referenceCounts[offset] == 0 else { return false }
+        referenceCounts.base[offset] -= 1
+        guard referenceCounts.base[offset] == 0 else { return false }
 
         table.remove(row.rawValue, hashOf: hash(of:))
-        slab.hashes[offset] = firstFreeRow
+        releasedRows += 1
+        return true
+    }
+
+    /// Gives a released row, which no index looks at any more, to the next new vector.
+    package func reclaim(_ row: Row) {
+        precondition(row.rawValue < usedRows && !contains(row), "only released rows are reclaimed")
+        hashes.base[Int(row.rawValue)] = firstFreeRow
         firstFreeRow = row.rawValue
         freeRows += 1
-        return true
+        releasedRows -= 1
+    }
+
+    // MARK: Codes
+
+    /// Begins to keep codes: from here on `insert` writes them. The rows that are there are for the caller to encode with
+    /// `encode`, while searches go on that do not look at codes.
+    func beginCodes() -> CodeTable {
+        let table = CodeTable(dimension: dimension, metric: metric)
+        table.makeRoom(for: max(usedRows, vectors.capacity / stride))
+        codes = table
+        return table
+    }
+
+    func endCodes() {
+        codes = nil
     }
 
     /// Whether `row` holds a vector now.
@@ -85,8 +143,7 @@ package final class VectorStore {
     /// How often the vector of `row` is in use; 0 for a free row.
     package func referenceCount(of row: Row) -> Int {
         guard row.rawValue < usedRows else { return 0 }
-        let (slab, offset) = locate(row)
-        return Int(slab.referenceCounts[offset])
+        return Int(referenceCounts.base[Int(row.rawValue)])
     }
 
     /// The vector of a row as it was sent.
@@ -101,8 +158,7 @@ package final class VectorStore {
         _ row: Row, _ body: (Span<Float>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         precondition(row.rawValue < usedRows, "rows come from insert")
-        let (slab, offset) = locate(row)
-        let vector = UnsafeBufferPointer(start: slab.vectors + offset * layout.stride, count: dimension)
+        let vector = UnsafeBufferPointer(start: vectors.base + Int(row.rawValue) * stride, count: dimension)
         return try body(vector.span)
     }
 
@@ -113,9 +169,11 @@ package final class VectorStore {
 
     package var statistics: VectorStoreStatistics {
         VectorStoreStatistics(
-            dimension: dimension, uniqueVectors: usedRows - freeRows, totalReferences: totalReferences,
-            capacity: capacity, freeRows: freeRows,
-            bytes: slabs.reduce(0) { $0 + $1.sizeInBytes } + table.sizeInBytes)
+            dimension: dimension, uniqueVectors: usedRows - freeRows - releasedRows, totalReferences: totalReferences,
+            capacity: usedRows, freeRows: freeRows,
+            bytes: vectors.sizeInBytes(ofFirst: usedRows * stride) + inverseNorms.sizeInBytes(ofFirst: usedRows)
+                + referenceCounts.sizeInBytes(ofFirst: usedRows) + hashes.sizeInBytes(ofFirst: usedRows) + table.sizeInBytes
+                + (codes?.sizeInBytes(ofFirst: usedRows) ?? 0))
     }
 
     // MARK: Rows
@@ -123,9 +181,8 @@ package final class VectorStore {
     private func find(_ vector: Span<Float>, hash: UInt32) -> UInt32? {
         vector.withUnsafeBufferPointer { wanted in
             table.find(hash: hash, hashOf: self.hash(of:)) { row in
-                let (slab, offset) = locate(Row(row))
                 let size = dimension * MemoryLayout<Float>.stride
-                return memcmp(slab.vectors + offset * layout.stride, wanted.baseAddress!, size) == 0
+                return memcmp(vectors.base + Int(row) * stride, wanted.baseAddress!, size) == 0
             }
         }
     }
@@ -137,25 +194,12 @@ package final class VectorStore {
             freeRows -= 1
             return row
         }
-        precondition(usedRows < Int(UInt32.max), "a store has at most 2^32 - 1 rows")
-        if usedRows == capacity {
-            let slab = Slab(capacity: layout.capacity(ofSlab: slabs.count), stride: layout.stride)
-            slabs.append(slab)
-            capacity += slab.capacity
-        }
+        if !hasRoom(for: 1) { makeRoom(for: 1) }
         usedRows += 1
         return Row(UInt32(usedRows - 1))
     }
 
-    private func locate(_ row: Row) -> (slab: Slab, offset: Int) {
-        let (slab, offset) = layout.position(of: Int(row.rawValue))
-        return (slabs[slab], offset)
-    }
-
-    private func hash(of row: UInt32) -> UInt32 {
-        let (slab, offset) = locate(Row(row))
-        return slab.hashes[offset]
-    }
+    private func hash(of row: UInt32) -> UInt32 { hashes.base[Int(row)] }
 
     private func inverseNorm(of vector: Span<Float>) -> Float {
         let norm = Self.norm(of: vector)
@@ -169,10 +213,10 @@ package struct VectorStoreStatistics: Equatable, Sendable {
     /// Rows that hold a vector.
     package let uniqueVectors: Int
     package let totalReferences: Int
-    /// Rows there is memory for.
+    /// Rows that memory was taken for.
     package let capacity: Int
     /// Rows that were released and wait to be reused.
     package let freeRows: Int
-    /// Memory set aside for vectors, norms, counts and the table of duplicates.
+    /// Memory of vectors, codes, norms, counts and the table of duplicates.
     package let bytes: Int
 }

@@ -1,7 +1,12 @@
 #ifndef QUIRE_MEMORY_H
 #define QUIRE_MEMORY_H
 
+#include <stddef.h>
+
 /// Bounds the heaps that malloc keeps for threads: each holds on to freed memory of its own. Call before other threads start.
 void quire_limit_arenas(int count);
+
+/// Moves mapped pages to `to`, replacing what is mapped there, without copying them. Returns 0, or an errno value.
+int quire_move_pages(void *from, size_t bytes, void *to);
 
 #endif

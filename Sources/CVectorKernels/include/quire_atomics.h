@@ -1,0 +1,24 @@
+// Memory that a builder changes while searches read it. Every access to it goes through one of these; on x86-64 the loads
+// and stores are plain instructions.
+#ifndef QUIRE_ATOMICS_H
+#define QUIRE_ATOMICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+static inline uint32_t quire_load_relaxed(const uint32_t *from) { return __atomic_load_n(from, __ATOMIC_RELAXED); }
+static inline uint32_t quire_load_acquire(const uint32_t *from) { return __atomic_load_n(from, __ATOMIC_ACQUIRE); }
+static inline void quire_store_relaxed(uint32_t *to, uint32_t value) { __atomic_store_n(to, value, __ATOMIC_RELAXED); }
+static inline void quire_store_release(uint32_t *to, uint32_t value) { __atomic_store_n(to, value, __ATOMIC_RELEASE); }
+static inline uint64_t quire_load_acquire_64(const uint64_t *from) { return __atomic_load_n(from, __ATOMIC_ACQUIRE); }
+static inline void quire_store_release_64(uint64_t *to, uint64_t value) { __atomic_store_n(to, value, __ATOMIC_RELEASE); }
+static inline uint32_t quire_fetch_add(uint32_t *at, uint32_t value) { return __atomic_fetch_add(at, value, __ATOMIC_RELAXED); }
+
+static inline void quire_prefetch_line(const void *address) { __builtin_prefetch(address); }
+
+// One byte that guards the links of a node, for the few instructions that change them. Yields when it does not get it, so
+// that a holder who lost the processor gets it back.
+void quire_lock_byte(uint8_t *lock);
+void quire_unlock_byte(uint8_t *lock);
+
+#endif
