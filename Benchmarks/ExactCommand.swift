@@ -44,14 +44,14 @@ struct Exact: ParsableCommand {
 
     func run() throws {
         let vectors = try makeVectors()
-        let store = VectorStore(dimension: vectors.dimension, metric: metric, instructionSet: instructionSet)
-        let index = IndexKind.bruteForce.makeIndex(over: store)
+        let index = IndexedVectors(dimension: vectors.dimension, metric: metric, instructionSet: instructionSet)
+        let store = index.store
         let memoryBefore = try Machine.anonymousBytes()
         let building = try ContinuousClock().measure {
             for row in 0..<vectors.baseCount {
                 let vector = try vectors.base(row)
                 try check(vector)
-                index.insert(store.insert(vector.span))
+                _ = index.insert(vector.span)
             }
         }
         let memory = try Machine.anonymousBytes() - memoryBefore
@@ -78,22 +78,22 @@ struct Exact: ParsableCommand {
     }
 
     /// The time of each query, sorted, after one round to warm up.
-    private func measure(_ index: any VectorIndex, _ queries: [[Float]]) -> [Duration] {
+    private func measure(_ index: IndexedVectors, _ queries: [[Float]]) -> [Duration] {
         let clock = ContinuousClock()
         var times: [Duration] = []
         for query in queries.prefix(20) + queries {
-            times.append(clock.measure { _ = index.search(query.span, count: count) })
+            times.append(clock.measure { _ = index.search(query.span, SearchRequest(count: count)) })
         }
         return times.dropFirst(min(queries.count, 20)).sorted()
     }
 
     /// The share of the true nearest rows among those found.
-    private func recall(of index: any VectorIndex, over store: VectorStore, _ queries: [[Float]]) -> Double? {
+    private func recall(of index: IndexedVectors, over store: VectorStore, _ queries: [[Float]]) -> Double? {
         var found = 0
         var expected = 0
         for query in queries {
             let truth = NaiveScan.nearest(count, to: query, in: store)
-            let rows = Set(index.search(query.span, count: count).neighbors.map(\.row))
+            let rows = Set(index.search(query.span, SearchRequest(count: count)).neighbors.map(\.row))
             expected += truth.count
             found += truth.count { rows.contains($0) }
         }

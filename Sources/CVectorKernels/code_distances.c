@@ -90,3 +90,34 @@ quire_coding quire_encode(const float *vector, size_t dimension, float factor, u
     coding.sum = sum;
     return coding;
 }
+
+int32_t quire_sign_codes(const uint8_t *codes, size_t dimension, int8_t *into) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < dimension; i++) {
+        into[i] = (int8_t)(codes[i] ^ 0x80);
+        sum += into[i];
+    }
+    return sum;
+}
+
+// Rounding of float sums, relative to what is added up; a thousand times what is seen.
+#define ROUNDING 2e-5f
+
+uint64_t quire_near_codes(
+    quire_metric metric, const float *distances, const float *errors, const float *norms, size_t count, float query_norm,
+    float query_error, float bound) {
+    uint64_t near = 0;
+    for (size_t i = 0; i < count; i++) {
+        float lowest;
+        if (metric == QUIRE_L2) {
+            // The triangle inequality, once at each end.
+            lowest = distances[i] * (1.0f - ROUNDING) - (errors[i] + query_error) - ROUNDING * query_norm;
+        } else {
+            // |q.x - q'.x'| <= |q||x - x'| + |q - q'||x'| (Cauchy and Schwarz)
+            const float norm = sqrtf(norms[i]);
+            lowest = distances[i] - (query_norm * errors[i] + query_error * norm) - ROUNDING * query_norm * norm;
+        }
+        near |= (uint64_t)(lowest <= bound) << i;
+    }
+    return near;
+}

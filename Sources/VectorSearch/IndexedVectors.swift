@@ -1,4 +1,4 @@
-package import Locks
+import Locks
 
 /// The vectors of a library with the index over them: rows the index has absorbed, and a tail of newer rows that are
 /// searched exactly.
@@ -7,41 +7,48 @@ package import Locks
 /// work for a builder beside searches and changes: `beginWork`, `IndexWork.run` on any number of threads, `finishWork`.
 ///
 /// Not thread safe but for that work: the owner admits searches together or one change; `beginWork` and `finishWork` count
-/// as changes, and both are brief.
+/// as changes, and all changes are brief.
 package final class IndexedVectors {
     package let store: VectorStore
+    /// As asked for last; searches use it once it is built.
     package private(set) var configuration: IndexConfiguration
-    let memory = StoreMemory()
 
+    private let memory = StoreMemory()
     /// The rows with a vector in use: what a search may return.
-    private var live = RowSet()
-    /// Live, and not in the index.
-    private var tail = RowSet()
-    /// Live, and in the index.
-    private var absorbed = RowSet()
-    /// Released, but an index still knows them, or is being told of them.
+    private(set) var live = RowSet()
+    /// Live, and not in the current index.
+    private(set) var tail = RowSet()
+    /// Live, and in the current index.
+    private(set) var absorbed = RowSet()
+    /// Released, but an index still knows them, or they are being worked on.
     private var released = RowSet()
 
     private var current: Slot
     /// What takes the place of `current` once it knows every live row.
     private var next: Slot?
     private var work: IndexWork?
-    /// `auto`: what is known of the costs on these vectors.
+    /// `auto`: from how many rows on a graph is faster.
     private var crossover = Crossover()
 
-    /// An index and the rows it knows.
+    /// An index and the rows it knows. Changed as the vectors are; builders read what does not change while they work.
     final class Slot {
-        let configuration: IndexConfiguration
+        fileprivate(set) var configuration: IndexConfiguration
         /// None searches exactly.
         let index: (any VectorIndex)?
+        /// Whether it is built only to measure.
+        fileprivate let isTrial: Bool
         /// Rows in the index, live or released.
-        var known = RowSet()
-        /// The rows that are yet to be encoded.
-        var uncoded: RowSet?
+        fileprivate(set) var known = RowSet()
+        /// Rows that have no codes yet; the index is empty until they have.
+        fileprivate var uncoded: RowSet
 
-        init(_ configuration: IndexConfiguration, _ index: (any VectorIndex)?) {
+        fileprivate init(
+            _ configuration: IndexConfiguration, _ index: (any VectorIndex)?, uncoded: RowSet = RowSet(), isTrial: Bool = false
+        ) {
             self.configuration = configuration
             self.index = index
+            self.uncoded = uncoded
+            self.isTrial = isTrial
         }
     }
 
@@ -51,7 +58,307 @@ package final class IndexedVectors {
     ) {
         store = VectorStore(dimension: dimension, metric: metric, instructionSet: instructionSet)
         self.configuration = configuration
+        if configuration.quantization == .int8 { store.beginCodes() }
         current = Slot(configuration, configuration.kind.makeIndex(over: store, configuration))
-        if configuration.quantization == .int8 { _ = store.beginCodes() }
     }
+
+    // MARK: Changes
+
+    /// Adds a reference to the vector, which has passed `VectorStore.validate`. It is found from here on.
+    package func insert(_ vector: Span<Float>) -> Row {
+        if !store.hasRoom(for: 1) { memory.moving { store.makeRoom(for: 1) } }
+        let row = store.insert(vector)
+        if !live.contains(row) {
+            live.insert(row)
+            tail.insert(row)
+        }
+        return row
+    }
+
+    /// Drops a reference to a live row. After the last one it is not found any more.
+    package func release(_ row: Row) {
+        guard store.release(row) else { return }
+        live.remove(row)
+        tail.remove(row)
+        absorbed.remove(row)
+        if isInUse(row) {
+            released.insert(row)
+        } else {
+            store.reclaim(row)
+        }
+    }
+
+    private func isInUse(_ row: Row) -> Bool {
+        current.known.contains(row) || next?.known.contains(row) ?? false || work?.concerns(row) ?? false
+    }
+
+    /// Gives back the released rows that nothing looks at any more.
+    private func reclaim() {
+        released.forEach { row in
+            guard !isInUse(row) else { return }
+            released.remove(row)
+            store.reclaim(row)
+        }
+    }
+
+    // MARK: Choice of the index
+
+    /// Whether an index that was asked for is being built.
+    package var isRebuilding: Bool { next.map { !$0.isTrial } ?? false }
+
+    /// Asks for another index, which is built beside the one in use and takes its place at once when it knows every row. What can
+    /// change live changes now.
+    package func reconfigure(_ configuration: IndexConfiguration) {
+        self.configuration = configuration
+        if configuration.servesAs(current.configuration), next == nil {
+            current.configuration = configuration
+            current.index?.adopt(configuration)
+        } else if current.known.isEmpty {
+            // Searches are exact now, and go on to be.
+            current = makeSlot()
+            next = nil
+        } else {
+            next = makeSlot()
+        }
+    }
+
+    /// Builds the index anew beside the one in use.
+    package func rebuild() {
+        guard current.index != nil else { return }
+        next = makeSlot()
+    }
+
+    private func makeSlot(isTrial: Bool = false) -> Slot {
+        // An index that exists, or is worth it, is built again; otherwise `auto` begins with none.
+        let isGraph = configuration.kind == .auto && (isTrial || live.count >= (crossover.rows ?? .max))
+        var uncoded = RowSet()
+        if configuration.quantization == .int8 {
+            if store.codes == nil {
+                store.beginCodes()
+                uncoded = live
+            } else {
+                uncoded = current.uncoded
+            }
+        }
+        let kind = isGraph ? .hnsw : configuration.kind
+        return Slot(configuration, kind.makeIndex(over: store, configuration), uncoded: uncoded, isTrial: isTrial)
+    }
+
+    private func promote(_ slot: Slot) {
+        current = slot
+        next = nil
+        absorbed = live.intersection(slot.known)
+        tail = live.subtracting(slot.known)
+        reclaim()
+    }
+
+    // MARK: Work
+
+    /// What a builder should do next; nil: nothing.
+    package func beginWork() -> IndexWork? {
+        precondition(work == nil, "one work at a time")
+        if configuration.quantization == .none, current.configuration.quantization == .none { store.endCodes() }
+        guard let job = nextJob() else { return nil }
+        if case .absorb(let slot, let rows) = job { memory.moving { slot.index!.makeRoom(for: rows) } }
+        work = IndexWork(job, store, memory)
+        return work
+    }
+
+    private func nextJob() -> IndexWork.Job? {
+        if let next {
+            if let job = building(next) { return job }
+            promote(next)
+        }
+        if configuration.kind == .auto, let job = choosing() { return job }
+        if !current.uncoded.isEmpty { return .encode(current, current.uncoded.first(.max)) }
+        guard let index = current.index else { return nil }
+
+        let dead = current.known.subtracting(live)
+        if dead.count > max(Self.toleratedRows, current.known.count / Self.toleratedShare) || dead.count == current.known.count && dead.count > 0 {
+            return .forget(current, dead)
+        }
+        if tail.count > 0 { return .absorb(current, tail.first(index.batchSize)) }
+        if index.isOutgrown {
+            next = makeSlot()
+            return next.flatMap(building)
+        }
+        return nil
+    }
+
+    /// Released rows that an index may keep: letting them go costs a pass over all, and until then searches walk over them.
+    private static let toleratedRows = 64
+    private static let toleratedShare = 16
+
+    /// What is to do before an index can take its place.
+    private func building(_ slot: Slot) -> IndexWork.Job? {
+        let uncoded = slot.uncoded.intersection(live)
+        if !uncoded.isEmpty { return .encode(slot, uncoded.first(.max)) }
+        guard let index = slot.index else { return nil }
+        if slot.isTrial {
+            if slot.known.count >= Crossover.trialRows { return .measure(slot) }
+            let missing = live.subtracting(slot.known).first(Crossover.trialRows - slot.known.count)
+            // Too few are left to measure with.
+            return missing.isEmpty ? .measure(slot) : .absorb(slot, missing)
+        }
+        let missing = live.subtracting(slot.known).first(index.batchSize)
+        return missing.isEmpty ? nil : .absorb(slot, missing)
+    }
+
+    /// `auto`: builds a small graph to measure, then a graph when it is worth it, and gives it up when it no longer is.
+    private func choosing() -> IndexWork.Job? {
+        if current.index == nil, live.count >= crossover.threshold, current.uncoded.isEmpty {
+            if crossover.rows == nil {
+                next = makeSlot(isTrial: true)
+                return next.flatMap(building)
+            }
+            current = makeSlot()
+        } else if current.index != nil, let rows = crossover.rows, live.count < rows / 4 {
+            current = Slot(configuration, nil, uncoded: current.uncoded)
+            promote(current)
+        }
+        return nil
+    }
+
+    /// Takes over what was done, after the last thread returned from `run`.
+    package func finishWork(_ work: IndexWork) {
+        precondition(self.work === work, "the work that was begun")
+        self.work = nil
+        switch work.job {
+        case .absorb(let slot, let rows):
+            guard slot === current || slot === next else { break }
+            slot.index!.publish(work.results)
+            for row in work.doneRows(of: rows) {
+                slot.known.insert(row)
+                guard slot === current, live.contains(row) else { continue }
+                tail.remove(row)
+                absorbed.insert(row)
+            }
+        case .forget(let slot, let rows):
+            guard slot === current, work.isComplete else { break }
+            slot.index!.forget(rows)
+            rows.forEach { slot.known.remove($0) }
+        case .encode(let slot, let rows):
+            for row in work.doneRows(of: rows) { slot.uncoded.remove(row) }
+            slot.uncoded = slot.uncoded.intersection(live)
+        case .measure(let slot):
+            guard slot === next, let measured = work.crossover else { break }
+            crossover = measured
+            if live.count >= crossover.threshold { promote(slot) } else { next = nil }
+        }
+        reclaim()
+    }
+
+    // MARK: Searching
+
+    /// The nearest `request.count` rows, or all if there are fewer. The query has passed `VectorStore.validate`.
+    package func search(_ query: Span<Float>, _ request: SearchRequest) -> SearchOutcome {
+        precondition(request.count >= 0, "a search asks for a number of rows")
+        return store.withPreparedQuery(query) { query in
+            guard let filter = request.filter else { return search(query, request, among: live, filter: nil) }
+            let eligible = live.intersection(filter)
+            var outcome = search(query, request, among: eligible, filter: eligible)
+            let selectivity = live.count == 0 ? 0 : Double(eligible.count) / Double(live.count)
+            outcome.filter = .init(selectivity: selectivity, strategy: outcome.filter?.strategy ?? .exact)
+            return outcome
+        }
+    }
+
+    private func search(_ query: PreparedQuery, _ request: SearchRequest, among eligible: RowSet, filter: RowSet?) -> SearchOutcome {
+        let count = min(request.count, eligible.count)
+        var outcome = SearchOutcome(neighbors: [], scored: 0, exact: true, index: .bruteForce)
+        guard count > 0 else { return outcome }
+        guard let index = current.index, absorbed.count > 0, isWorthIt(index, request, count, eligible, filter) else {
+            scan(eligible, count, query, &outcome)
+            return outcome
+        }
+
+        let (old, new) = filter.map { ($0.intersection(absorbed), $0.intersection(tail)) } ?? (absorbed, tail)
+        var nearest = NearestRows(limit: count)
+        if new.count > 0 { new.withBits { store.scan($0, count: new.count, query: query, into: &nearest) } }
+        let found = old.withBits { bits in
+            let request = IndexRequest(count: count, eligible: bits, eligibleCount: old.count, ef: request.ef)
+            return index.search(query, request, into: &nearest)
+        }
+        outcome.scored = new.count + found.scored
+        outcome.exact = found.isExact
+        outcome.index = index.kind
+        outcome.ef = found.ef
+        outcome.filter = .init(selectivity: 1, strategy: found.strategy ?? .postFilter)
+        guard nearest.count == count else {
+            // An index may miss rows that exist; whoever asked gets them all the same.
+            outcome = SearchOutcome(neighbors: [], scored: outcome.scored, exact: true, index: .bruteForce)
+            scan(eligible, count, query, &outcome)
+            return outcome
+        }
+        outcome.neighbors = nearest.sorted()
+        if filter == nil { outcome.filter = nil }
+        return outcome
+    }
+
+    /// Whether the index is expected to look at fewer rows than there are.
+    private func isWorthIt(
+        _ index: any VectorIndex, _ request: SearchRequest, _ count: Int, _ eligible: RowSet, _ filter: RowSet?
+    ) -> Bool {
+        if index.kind.isExact { return true }
+        if request.isExact { return false }
+        guard filter != nil else { return true }
+        // A walk over eligible rows looks at some twenty for each candidate that it keeps.
+        let ef = max(request.ef ?? configuration[.efSearch], count)
+        return eligible.count > ef * 20
+    }
+
+    private func scan(_ rows: RowSet, _ count: Int, _ query: PreparedQuery, _ outcome: inout SearchOutcome) {
+        var nearest = NearestRows(limit: count)
+        rows.withBits { bits in
+            if let codes = store.codes, current.configuration.quantization == .int8, current.uncoded.isEmpty, bits.isDense(rows.count) {
+                outcome.scored += codes.scan(bits, count: rows.count, query: query, into: &nearest)
+            } else {
+                store.scan(bits, count: rows.count, query: query, into: &nearest)
+            }
+        }
+        outcome.scored += rows.count
+        outcome.neighbors = nearest.sorted()
+    }
+
+    // MARK: Statistics
+
+    package var statistics: IndexedStatistics {
+        let isUndecided = configuration.kind == .auto && current.index == nil && live.count >= crossover.threshold
+        let pending = current.index == nil ? (isUndecided ? live.count : 0) : tail.count
+        let isBuilding = pending > 0 || isRebuilding || !current.uncoded.isEmpty
+        let index = current.index?.statistics
+        let progress: Double =
+            if let next, isRebuilding {
+                Double(live.intersection(next.known).count) / Double(max(live.count, 1))
+            } else {
+                live.count == 0 ? 1 : Double(live.count - pending) / Double(live.count)
+            }
+        return IndexedStatistics(
+            kind: configuration.kind, active: index?.kind ?? .bruteForce, quantization: current.configuration.quantization,
+            state: isBuilding ? .building : .ready, indexed: live.count - pending, pending: pending, progress: progress,
+            bytes: (index?.bytes ?? 0) + live.sizeInBytes + tail.sizeInBytes + absorbed.sizeInBytes, details: index?.details ?? [],
+            target: isRebuilding ? next?.configuration : nil)
+    }
+
+    // MARK: Keeping the index
+
+    /// The index in use with the rows it knows; nil if searches are exact. No work is under way.
+    package func encodedIndex() -> [UInt8]? {
+        current.index?.encoded()
+    }
+
+    /// Takes over an index that `encodedIndex` wrote over the same rows, as if it had just been built.
+    ///
+    /// - Parameter known: the rows that it knew.
+    package func restoreIndex(_ bytes: [UInt8], known: RowSet) throws(IndexDecodingError) {
+        let kind = configuration.kind == .auto ? .hnsw : configuration.kind
+        guard let index = try kind.decodeIndex(bytes, over: store, configuration) else { return }
+        let slot = Slot(configuration, index)
+        slot.known = known
+        promote(slot)
+    }
+}
+
+extension VectorIndex {
+    var kind: IndexKind { statistics.kind }
 }

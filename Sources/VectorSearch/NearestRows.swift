@@ -15,6 +15,8 @@ package struct NearestRows {
         heap.reserveCapacity(limit)
     }
 
+    package var count: Int { heap.count }
+
     package mutating func offer(_ candidate: Neighbor) {
         if heap.count < limit {
             heap.append(candidate)

@@ -9,6 +9,8 @@ package struct RowSet: Sendable {
         for row in rows { insert(row) }
     }
 
+    package var isEmpty: Bool { count == 0 }
+
     var sizeInBytes: Int { words.count * MemoryLayout<UInt64>.stride }
 
     package func contains(_ row: Row) -> Bool {
@@ -39,6 +41,14 @@ package struct RowSet: Sendable {
     package func intersection(_ other: RowSet) -> RowSet {
         var result = RowSet()
         result.words = zip(words, other.words).map { $0 & $1 }
+        result.count = result.words.reduce(0) { $0 + $1.nonzeroBitCount }
+        return result
+    }
+
+    package func subtracting(_ other: RowSet) -> RowSet {
+        var result = RowSet()
+        result.words = words
+        for index in 0..<min(words.count, other.words.count) { result.words[index] &= ~other.words[index] }
         result.count = result.words.reduce(0) { $0 + $1.nonzeroBitCount }
         return result
     }
@@ -82,6 +92,29 @@ package struct RowBits {
     func contains(_ row: UInt32) -> Bool {
         let word = Int(row >> 6)
         return word < words.count && words[unchecked: word] >> UInt64(row & 63) & 1 != 0
+    }
+
+    /// Whether a set of `count` rows lies so close together that reading on is faster than going from row to row.
+    func isDense(_ count: Int) -> Bool { count * 3 >= words.count * 64 }
+
+    /// Gives the rows to `body` in lists of at most 64, ascending.
+    func forEachList(_ body: (UnsafeBufferPointer<UInt32>) -> Void) {
+        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { list in
+            var count = 0
+            for (index, word) in words.enumerated() where word != 0 {
+                var rest = word
+                while rest != 0 {
+                    list[count] = UInt32(index * 64 + rest.trailingZeroBitCount)
+                    count += 1
+                    rest &= rest - 1
+                    if count == 64 {
+                        body(UnsafeBufferPointer(list))
+                        count = 0
+                    }
+                }
+            }
+            if count > 0 { body(UnsafeBufferPointer(rebasing: list[..<count])) }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-package import Locks
+import Locks
 
 /// A structure that finds the nearest among the rows of a `VectorStore` that it was given.
 ///

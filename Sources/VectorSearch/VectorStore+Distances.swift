@@ -57,13 +57,26 @@ extension VectorStore {
         }
     }
 
-    /// Offers every one of `rows` to `nearest`; ascending, each row once.
-    func scan(_ rows: RowBits, query: PreparedQuery, into nearest: inout NearestRows) {
+    /// Offers every one of `rows` to `nearest`, each row once. Costs a distance for each of them, and where they lie close
+    /// together also for those between.
+    package func scan(_ rows: RowBits, count: Int, query: PreparedQuery, into nearest: inout NearestRows) {
+        guard rows.isDense(count) else { return scanSparse(rows, query: query, into: &nearest) }
         forEachBlock(of: rows, query: query) { first, distances, members in
             // One comparison settles nearly every row; whether it is a member matters only for the few that pass.
             for index in distances.indices where distances[index] <= nearest.bound {
                 guard members >> UInt64(index) & 1 == 1 else { continue }
                 nearest.offer(Neighbor(row: Row(first + UInt32(index)), distance: distances[index]))
+            }
+        }
+    }
+
+    private func scanSparse(_ rows: RowBits, query: PreparedQuery, into nearest: inout NearestRows) {
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: 64) { distances in
+            rows.forEachList { list in
+                computeDistances(query, to: list.baseAddress!, count: list.count, into: distances.baseAddress!)
+                for index in list.indices where distances[index] <= nearest.bound {
+                    nearest.offer(Neighbor(row: Row(list[index]), distance: distances[index]))
+                }
             }
         }
     }

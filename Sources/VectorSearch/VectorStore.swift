@@ -124,11 +124,10 @@ package final class VectorStore {
 
     /// Begins to keep codes: from here on `insert` writes them. The rows that are there are for the caller to encode with
     /// `encode`, while searches go on that do not look at codes.
-    func beginCodes() -> CodeTable {
+    func beginCodes() {
         let table = CodeTable(dimension: dimension, metric: metric)
         table.makeRoom(for: max(usedRows, vectors.capacity / stride))
         codes = table
-        return table
     }
 
     func endCodes() {

@@ -85,4 +85,13 @@ typedef struct {
 
 quire_coding quire_encode(const float *vector, size_t dimension, float factor, uint8_t *codes);
 
+/// A row's codes as those of a query; returns their sum.
+int32_t quire_sign_codes(const uint8_t *codes, size_t dimension, int8_t *into);
+
+/// Of at most 64 rows, given the distances of their codes: a bit for each whose true distance may be at most `bound`.
+/// `query_norm` and `query_error` are |query| and how far its codes are from it.
+uint64_t quire_near_codes(
+    quire_metric metric, const float *distances, const float *errors, const float *norms, size_t count, float query_norm,
+    float query_error, float bound);
+
 #endif

@@ -1,0 +1,4 @@
+// Until the real ones land.
+typealias KDTreeIndex = HNSWIndex
+typealias LSHIndex = HNSWIndex
+typealias IVFIndex = HNSWIndex
