@@ -94,4 +94,6 @@ uint64_t quire_near_codes(
     quire_metric metric, const float *distances, const float *errors, const float *norms, size_t count, float query_norm,
     float query_error, float bound);
 
+#include "quire_sketches.h"
+
 #endif

@@ -6,8 +6,13 @@ extension HNSWIndex {
         if usesCodes {
             link(row, CodeScorers(store: store, scratch: scratch), scratch)
         } else {
-            link(row, VectorScorers(store: store), scratch)
+            sketches?.write(row, of: store, rotated: scratch.rotated)
+            link(row, vectorScorers(scratch), scratch)
         }
+    }
+
+    private func vectorScorers(_ scratch: HNSWScratch) -> VectorScorers {
+        VectorScorers(store: store, sketches: sketches, scratch: scratch)
     }
 
     private func link<Scorers: RowScorers>(_ row: UInt32, _ scorers: Scorers, _ scratch: HNSWScratch) {
@@ -18,10 +23,10 @@ extension HNSWIndex {
         var entry = descend(scorer, from: start, on: top, to: level, scratch, scored: &scored)
         scratch.reserve(candidateCount: efConstruction + 1)
         for level in stride(from: min(level, top), through: 0, by: -1) {
-            scratch.clearMarks()
+            scratch.marks.clear()
             // The row itself may be met already, through a link that another row made on the level above.
-            _ = scratch.mark(row)
-            guard scratch.mark(entry.row) else { continue }
+            _ = scratch.marks.mark(row)
+            guard scratch.marks.mark(entry.row) else { continue }
             scratch.candidates[0] = entry.key
             let count = walk(scorer, on: level, ef: efConstruction, seeded: 1, scratch, scored: &scored)
             let first = scratch.candidates[0]
@@ -141,7 +146,7 @@ extension HNSWIndex {
         if usesCodes {
             repair(row, without: dead, CodeScorers(store: store, scratch: scratch), scratch)
         } else {
-            repair(row, without: dead, VectorScorers(store: store), scratch)
+            repair(row, without: dead, vectorScorers(scratch), scratch)
         }
     }
 
@@ -159,12 +164,12 @@ extension HNSWIndex {
     ) {
         let list = links(of: row, on: level)
         let rows = scratch.rows
-        scratch.clearMarks()
-        _ = scratch.mark(row)
+        scratch.marks.clear()
+        _ = scratch.marks.mark(row)
         quire_lock_byte(locks.base + Int(row))
         var found = 0
         var kept = 0
-        for index in 0..<Int(list[0]) where !dead.contains(list[1 + index]) && scratch.mark(list[1 + index]) {
+        for index in 0..<Int(list[0]) where !dead.contains(list[1 + index]) && scratch.marks.mark(list[1 + index]) {
             rows[found] = list[1 + index]
             found += 1
         }
@@ -173,7 +178,7 @@ extension HNSWIndex {
             let behind = links(of: list[1 + index], on: level)
             for index in 0..<Int(quire_load_acquire(behind)) where found < scratch.capacity {
                 let other = quire_load_acquire(behind + 1 + index)
-                guard !dead.contains(other), scratch.mark(other) else { continue }
+                guard !dead.contains(other), scratch.marks.mark(other) else { continue }
                 rows[found] = other
                 found += 1
             }
@@ -183,15 +188,15 @@ extension HNSWIndex {
         for index in 0..<found {
             _ = Self.insert(CandidateKey.pack(scratch.distances[index], rows[index]), into: scratch.choices, &choices, limit: scratch.capacity)
         }
-        scratch.clearMarks()
-        for index in 0..<kept { _ = scratch.mark(rows[index]) }
+        scratch.marks.clear()
+        for index in 0..<kept { _ = scratch.marks.mark(rows[index]) }
         replace(list, byBestOf: choices, limit: maxLinks(on: level), scorers, scratch)
         let chosen = Int(list[0])
         quire_unlock_byte(locks.base + Int(row))
 
         withUnsafeTemporaryAllocation(of: UInt64.self, capacity: chosen) { keys in
             var new = 0
-            for index in 0..<chosen where scratch.mark(scratch.chosen[index]) {
+            for index in 0..<chosen where scratch.marks.mark(scratch.chosen[index]) {
                 keys.initializeElement(at: new, to: scratch.chosenKeys[index])
                 new += 1
             }
@@ -199,7 +204,7 @@ extension HNSWIndex {
                 addLink(from: CandidateKey.row(key), to: row, CandidateKey.distance(key), on: level, scorers, scratch)
             }
         }
-        scratch.clearMarks()
+        scratch.marks.clear()
         if found == 0, level == 0 { relink(row, without: dead, scorers, scratch) }
     }
 
@@ -210,8 +215,8 @@ extension HNSWIndex {
         var scored = 0
         let entry = descend(scorer, from: start, on: top, to: 0, scratch, scored: &scored)
         scratch.reserve(candidateCount: efConstruction + 1)
-        _ = scratch.mark(row)
-        guard scratch.mark(entry.row) else { return }
+        _ = scratch.marks.mark(row)
+        guard scratch.marks.mark(entry.row) else { return }
         scratch.candidates[0] = entry.key
         let count = walk(scorer, on: 0, ef: efConstruction, seeded: 1, scratch, scored: &scored)
         var alive = 0
@@ -220,6 +225,6 @@ extension HNSWIndex {
             alive += 1
         }
         connect(row, on: 0, toBestOf: alive, scorers, scratch)
-        scratch.clearMarks()
+        scratch.marks.clear()
     }
 }

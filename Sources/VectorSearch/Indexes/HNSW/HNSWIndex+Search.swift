@@ -23,7 +23,7 @@ extension HNSWIndex {
             let wanted = share >= 1 ? ef : Int((Double(ef) / share).rounded(.up))
             scratch.reserve(candidateCount: wanted + 1)
             scratch.candidates[0] = entry.key
-            _ = scratch.mark(entry.row)
+            _ = scratch.marks.mark(entry.row)
             count = walk(scorer, on: 0, ef: wanted, seeded: 1, scratch, scored: &outcome.scored)
         } else {
             outcome.strategy = .inGraph
@@ -44,19 +44,20 @@ extension HNSWIndex {
         var count = 0
         var found = 0
         if request.eligible.contains(entry.row) {
-            _ = scratch.mark(entry.row)
+            _ = scratch.marks.mark(entry.row)
             scratch.rows[0] = entry.row
             found = 1
         } else {
-            found = gatherEligible(around: entry.row, request.eligible, scratch, scorer)
+            found = gatherEligible(around: entry.row, lists(on: 0), request.eligible, scratch)
         }
+        scratch.marks.reserve(64)
         let words = request.eligible.words
         let step = max(words.count / 16, 1)
         for start in stride(from: 0, to: words.count, by: step) {
             // The first eligible row from here on, in this sixteenth.
             guard let word = (start..<min(start + step, words.count)).first(where: { words[$0] != 0 }) else { continue }
             let row = UInt32(word * 64 + words[word].trailingZeroBitCount)
-            guard scratch.mark(row) else { continue }
+            guard scratch.marks.mark(row) else { continue }
             scratch.rows[found] = row
             found += 1
         }

@@ -48,36 +48,48 @@ extension HNSWIndex {
     func walk<Scorer: RowScorer>(
         _ scorer: Scorer, on level: Int, ef: Int, seeded: Int, _ scratch: HNSWScratch, scored: inout Int
     ) -> Int {
+        let lists = lists(on: level)
         let candidates = scratch.candidates
         let rows = scratch.rows
         let distances = scratch.distances
+        var marks = scratch.marks
         var count = seeded
         var cursor = 0
         while cursor < count {
             let key = candidates[cursor]
             guard key & CandidateKey.followed == 0 else {
-                cursor += 1
+                cursor &+= 1
                 continue
             }
             candidates[cursor] = key | CandidateKey.followed
-            let list = links(of: CandidateKey.row(key), on: level)
+            let list = lists[CandidateKey.row(key)]
+            let linkCount = Int(quire_load_acquire(list))
+            marks.reserve(linkCount)
             var found = 0
-            for index in 0..<Int(quire_load_acquire(list)) {
-                let row = quire_load_acquire(list + 1 + index)
-                guard scratch.mark(row) else { continue }
-                if found < 4 { scorer.prefetch(row) }
+            var index = 1
+            while index <= linkCount {
+                let row = quire_load_acquire(list + index)
+                index &+= 1
+                guard marks.mark(row) else { continue }
+                scorer.prefetch(row)
                 rows[found] = row
-                found += 1
+                found &+= 1
             }
-            cursor += 1
+            cursor &+= 1
+            if count == ef { found = scorer.keepNear(rows, found, than: CandidateKey.distance(candidates[ef &- 1])) }
             guard found > 0 else { continue }
             scorer.score(rows, found, into: distances)
-            scored += found
-            for index in 0..<found {
+            scored &+= found
+            index = 0
+            while index < found {
                 let position = Self.insert(CandidateKey.pack(distances[index], rows[index]), into: candidates, &count, limit: ef)
                 cursor = min(cursor, position)
+                index &+= 1
             }
+            // The candidate that is next, unless a nearer one comes up: its links are on their way while this goes on.
+            if cursor < count { lists.prefetch(CandidateKey.row(candidates[cursor])) }
         }
+        scratch.marks = marks
         return count
     }
 
@@ -88,6 +100,7 @@ extension HNSWIndex {
     func walkEligible<Scorer: RowScorer>(
         _ scorer: Scorer, ef: Int, eligible: RowBits, seeded: Int, _ scratch: HNSWScratch, scored: inout Int
     ) -> Int {
+        let lists = lists(on: 0)
         let candidates = scratch.candidates
         let rows = scratch.rows
         let distances = scratch.distances
@@ -96,15 +109,16 @@ extension HNSWIndex {
         while cursor < count {
             let key = candidates[cursor]
             guard key & CandidateKey.followed == 0 else {
-                cursor += 1
+                cursor &+= 1
                 continue
             }
             candidates[cursor] = key | CandidateKey.followed
-            let found = gatherEligible(around: CandidateKey.row(key), eligible, scratch, scorer)
-            cursor += 1
+            var found = gatherEligible(around: CandidateKey.row(key), lists, eligible, scratch)
+            cursor &+= 1
+            if count == ef { found = scorer.keepNear(rows, found, than: CandidateKey.distance(candidates[ef &- 1])) }
             guard found > 0 else { continue }
             scorer.score(rows, found, into: distances)
-            scored += found
+            scored &+= found
             for index in 0..<found {
                 let position = Self.insert(CandidateKey.pack(distances[index], rows[index]), into: candidates, &count, limit: ef)
                 cursor = min(cursor, position)
@@ -115,35 +129,65 @@ extension HNSWIndex {
 
     /// Writes the unmarked eligible rows that are one link from `row`, or two over one that is not eligible, into the scratch's
     /// rows, and marks them. Two lists of links are as many as it takes.
-    @inline(__always)
-    func gatherEligible<Scorer: RowScorer>(
-        around row: UInt32, _ eligible: RowBits, _ scratch: HNSWScratch, _ scorer: Scorer
-    ) -> Int {
+    func gatherEligible(around row: UInt32, _ lists: LinkLists, _ eligible: RowBits, _ scratch: HNSWScratch) -> Int {
         let rows = scratch.rows
         let limit = 4 * m
+        var marks = scratch.marks
         var found = 0
-        let list = links(of: row, on: 0)
+        let list = lists[row]
         let linkCount = Int(quire_load_acquire(list))
+        marks.reserve(linkCount + limit)
         // First what is one link away: it is nearest.
         for index in 0..<linkCount {
             let neighbor = quire_load_acquire(list + 1 + index)
-            guard eligible.contains(neighbor), scratch.mark(neighbor) else { continue }
-            if found < 4 { scorer.prefetch(neighbor) }
+            guard eligible.contains(neighbor) else {
+                lists.prefetch(neighbor)
+                continue
+            }
+            guard marks.mark(neighbor) else { continue }
             rows[found] = neighbor
             found += 1
         }
-        for index in 0..<linkCount {
+        for index in 0..<linkCount where found < limit {
             let bridge = quire_load_acquire(list + 1 + index)
-            guard !eligible.contains(bridge), found < limit, scratch.mark(bridge) else { continue }
-            let behind = links(of: bridge, on: 0)
+            guard !eligible.contains(bridge), marks.mark(bridge) else { continue }
+            let behind = lists[bridge]
             for index in 0..<Int(quire_load_acquire(behind)) where found < limit {
                 let neighbor = quire_load_acquire(behind + 1 + index)
-                guard eligible.contains(neighbor), scratch.mark(neighbor) else { continue }
+                guard eligible.contains(neighbor), marks.mark(neighbor) else { continue }
                 rows[found] = neighbor
                 found += 1
             }
         }
+        scratch.marks = marks
         return found
+    }
+
+    /// The lists of one level, for loops.
+    struct LinkLists {
+        fileprivate let base: UnsafeMutablePointer<UInt32>
+        fileprivate let stride: Int
+        /// On level 0 the list of a row is found by its number; above it, by where its lists start.
+        fileprivate let starts: UnsafeMutablePointer<UInt32>?
+
+        @inline(__always)
+        subscript(row: UInt32) -> UnsafeMutablePointer<UInt32> {
+            guard let starts else { return base + Int(row) &* stride }
+            return base + Int(starts[Int(row)]) &* stride
+        }
+
+        @inline(__always)
+        func prefetch(_ row: UInt32) {
+            let list = UnsafeRawPointer(self[row])
+            quire_prefetch_line(list)
+            quire_prefetch_line(list + 64)
+            quire_prefetch_line(list + 128)
+        }
+    }
+
+    func lists(on level: Int) -> LinkLists {
+        guard level > 0 else { return LinkLists(base: lowerLinks.base, stride: lowerStride, starts: nil) }
+        return LinkLists(base: upperLinks.base + (level - 1) * upperStride, stride: upperStride, starts: upperStarts.base)
     }
 
     /// Puts a candidate in its place among the `count` that are there, of which at most `limit` stay. Returns the place, or
@@ -151,20 +195,20 @@ extension HNSWIndex {
     @inline(__always)
     static func insert(_ key: UInt64, into candidates: UnsafeMutablePointer<UInt64>, _ count: inout Int, limit: Int) -> Int {
         if count == limit {
-            guard key < candidates[count - 1] else { return limit }
-            count -= 1
+            guard key < candidates[count &- 1] else { return limit }
+            count &-= 1
         }
         var low = 0
         var length = count
         while length > 0 {
-            let half = length >> 1
-            let isBehind = candidates[low + half] < key
-            low = isBehind ? low + half + 1 : low
-            length = isBehind ? length - half - 1 : half
+            let half = length &>> 1
+            let isBehind = candidates[low &+ half] < key
+            low = isBehind ? low &+ half &+ 1 : low
+            length = isBehind ? length &- half &- 1 : half
         }
-        memmove(candidates + low + 1, candidates + low, (count - low) * MemoryLayout<UInt64>.stride)
+        memmove(candidates + low + 1, candidates + low, (count &- low) &* MemoryLayout<UInt64>.stride)
         candidates[low] = key
-        count += 1
+        count &+= 1
         return low
     }
 }

@@ -41,6 +41,8 @@ final class HNSWIndex: VectorIndex {
     /// Where searches begin, as `EntryPoint` packs it. Written under `entryLock` or exclusively.
     private let entry: UnsafeMutablePointer<UInt64>
     private let entryLock = Lock()
+    /// Beside vectors, for walks to look at first; from the first rows on.
+    private(set) var sketches: SketchTable?
     private let scratches = HNSWScratchPool()
     /// The rows that were linked and are not forgotten. Changed exclusively.
     private(set) var linked = RowSet()
@@ -77,7 +79,8 @@ final class HNSWIndex: VectorIndex {
             kind: .hnsw,
             bytes: lowerLinks.sizeInBytes(ofFirst: linked.words.count * 64 * lowerStride)
                 + upperStarts.sizeInBytes(ofFirst: linked.words.count * 64) + locks.sizeInBytes(ofFirst: linked.words.count * 64)
-                + upperLinks.sizeInBytes(ofFirst: upperLists * upperStride) + scratches.sizeInBytes,
+                + upperLinks.sizeInBytes(ofFirst: upperLists * upperStride) + scratches.sizeInBytes
+                + (sketches?.sizeInBytes(ofFirst: linked.words.count * 64) ?? 0),
             details: [
                 .init(name: "m", value: Double(m)), .init(name: "ef_construction", value: Double(efConstruction)),
                 .init(name: "ef_search", value: Double(efSearch)), .init(name: "levels", value: Double(top + 1)),
@@ -151,6 +154,10 @@ final class HNSWIndex: VectorIndex {
             upperLists += level
         }
         upperLinks.reserve(upperLists * upperStride)
+        if sketches == nil, !usesCodes, SketchTable.serves(store) {
+            sketches = SketchTable(store, centre: SketchTable.centre(of: rows, in: store))
+        }
+        sketches?.makeRoom(for: count)
     }
 
     func prepare(_ rows: ArraySlice<Row>, _ memory: StoreMemory) -> any PreparedRows {
@@ -203,7 +210,7 @@ final class HNSWIndex: VectorIndex {
     func search(_ query: PreparedQuery, _ request: IndexRequest, into nearest: inout NearestRows) -> IndexOutcome {
         scratches.withScratch(for: self) { scratch in
             guard usesCodes else {
-                return search(VectorScorer(query), request, scratch, query, into: &nearest)
+                return search(VectorScorer(query, sketches, scratch), request, scratch, query, into: &nearest)
             }
             return search(scratch.codeScorer(query), request, scratch, query, into: &nearest)
         }

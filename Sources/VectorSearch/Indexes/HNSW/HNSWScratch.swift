@@ -6,13 +6,8 @@ import Locks
 ///
 /// Not for two walks at a time. All pointers are into memory of its own.
 final class HNSWScratch {
-    /// A bit for each row that the walk has met.
-    private(set) var visited: UnsafeMutablePointer<UInt64>
-    private var visitedWords = 0
-    /// The rows that are marked, so that clearing costs what was met and not what there is.
-    private var marked: UnsafeMutablePointer<UInt32>
-    private var markedCount = 0
-    private var markedCapacity = 0
+    /// The rows that the walk has met.
+    var marks = RowMarks()
 
     /// The candidates, nearest first, as `CandidateKey` packs them.
     private(set) var candidates: UnsafeMutablePointer<UInt64>
@@ -34,10 +29,11 @@ final class HNSWScratch {
     private let rowCodes: UnsafeMutablePointer<Int8>
     private let codeLength: Int
 
+    /// What a walk looks for, as sketches are compared with it.
+    let rotated: UnsafeMutablePointer<Float>
+
     init(m: Int, dimension: Int) {
         capacity = max(8 * m, 512)
-        visited = .allocate(capacity: 1)
-        marked = .allocate(capacity: 1)
         candidates = .allocate(capacity: 1)
         rows = .allocate(capacity: capacity)
         distances = .allocate(capacity: capacity)
@@ -45,14 +41,14 @@ final class HNSWScratch {
         chosen = .allocate(capacity: 2 * m + 1)
         chosenKeys = .allocate(capacity: 2 * m + 1)
         codeLength = (dimension + 63) & ~63
+        rotated = .allocate(capacity: codeLength)
         queryCodes = .allocate(capacity: codeLength)
         baseCodes = .allocate(capacity: codeLength)
         rowCodes = .allocate(capacity: codeLength)
     }
 
     deinit {
-        visited.deallocate()
-        marked.deallocate()
+        marks.deallocate()
         candidates.deallocate()
         rows.deallocate()
         distances.deallocate()
@@ -60,23 +56,13 @@ final class HNSWScratch {
         chosen.deallocate()
         chosenKeys.deallocate()
         queryCodes.deallocate()
+        rotated.deallocate()
         baseCodes.deallocate()
         rowCodes.deallocate()
     }
 
     var sizeInBytes: Int {
-        visitedWords * 8 + markedCapacity * 4 + candidateCapacity * 8 + capacity * 16 + 3 * codeLength
-    }
-
-    /// Makes room for rows up to `rowCount`, none of them marked.
-    func reserve(rowCount: Int) {
-        let words = (rowCount + 63) / 64
-        guard words > visitedWords else { return }
-        visited.deallocate()
-        visitedWords = max(words, visitedWords * 3 / 2)
-        visited = .allocate(capacity: visitedWords)
-        visited.initialize(repeating: 0, count: visitedWords)
-        markedCount = 0
+        marks.sizeInBytes + candidateCapacity * 8 + capacity * 16 + 7 * codeLength
     }
 
     func reserve(candidateCount: Int) {
@@ -84,34 +70,6 @@ final class HNSWScratch {
         candidates.deallocate()
         candidateCapacity = candidateCount
         candidates = .allocate(capacity: candidateCapacity)
-    }
-
-    /// Marks a row; false if it was marked before.
-    @inline(__always)
-    func mark(_ row: UInt32) -> Bool {
-        let word = visited + Int(row >> 6)
-        let bit = UInt64(1) << UInt64(row & 63)
-        guard word.pointee & bit == 0 else { return false }
-        word.pointee |= bit
-        if markedCount == markedCapacity { growMarked() }
-        marked[markedCount] = row
-        markedCount += 1
-        return true
-    }
-
-    func clearMarks() {
-        for index in 0..<markedCount { visited[Int(marked[index] >> 6)] = 0 }
-        markedCount = 0
-    }
-
-    @inline(never)
-    private func growMarked() {
-        let capacity = max(1024, markedCapacity * 2)
-        let memory = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity)
-        memory.update(from: marked, count: markedCount)
-        marked.deallocate()
-        marked = memory
-        markedCapacity = capacity
     }
 
     // MARK: Codes
@@ -136,6 +94,73 @@ final class HNSWScratch {
             }
         let sum = quire_sign_codes(table.codes.base + Int(row) * table.stride, store.dimension, codes)
         return CodeScorer(store, codes, scale: table.scales.base[Int(row)], sum: sum, norm: table.norms.base[Int(row)])
+    }
+}
+
+/// A set of rows that is filled by one walk and emptied by the next: a bit for each row, which stay in the nearest cache, and a
+/// list of those that are set, so that emptying costs what was met and not what there is.
+///
+/// A walk works on a copy in registers and puts it back. The owner deallocates it.
+struct RowMarks {
+    private var bits: UnsafeMutablePointer<UInt64>
+    private var words = 0
+    private var rows: UnsafeMutablePointer<UInt32>
+    private var count = 0
+    private var capacity = 0
+
+    init() {
+        bits = .allocate(capacity: 1)
+        rows = .allocate(capacity: 1)
+    }
+
+    func deallocate() {
+        bits.deallocate()
+        rows.deallocate()
+    }
+
+    var sizeInBytes: Int { words * MemoryLayout<UInt64>.stride + capacity * MemoryLayout<UInt32>.stride }
+
+    /// Makes room for rows below `rowCount`, while none is marked.
+    mutating func reserve(rowCount: Int) {
+        let needed = (rowCount + 63) / 64
+        guard needed > words else { return }
+        bits.deallocate()
+        words = max(needed, words * 3 / 2)
+        bits = .allocate(capacity: words)
+        bits.initialize(repeating: 0, count: words)
+    }
+
+    /// Makes room for `more` calls of `mark`.
+    @inline(__always)
+    mutating func reserve(_ more: Int) {
+        if count &+ more > capacity { grow(more) }
+    }
+
+    @inline(never)
+    private mutating func grow(_ more: Int) {
+        capacity = max(1024, capacity * 2, count + more)
+        let memory = UnsafeMutablePointer<UInt32>.allocate(capacity: capacity)
+        memory.update(from: rows, count: count)
+        rows.deallocate()
+        rows = memory
+    }
+
+    /// Marks a row; false if it was marked before. There is room for it.
+    @inline(__always)
+    mutating func mark(_ row: UInt32) -> Bool {
+        let word = bits + Int(row >> 6)
+        let bit = UInt64(1) &<< UInt64(row & 63)
+        let before = word.pointee
+        guard before & bit == 0 else { return false }
+        word.pointee = before | bit
+        rows[count] = row
+        count &+= 1
+        return true
+    }
+
+    mutating func clear() {
+        for index in 0..<count { bits[Int(rows[index] >> 6)] = 0 }
+        count = 0
     }
 }
 
@@ -170,10 +195,11 @@ final class HNSWScratchPool: Sendable {
     func withScratch<Result>(for index: HNSWIndex, _ body: (HNSWScratch) -> Result) -> Result {
         let scratch = lock.withLock { free.popLast() } ?? HNSWScratch(m: index.m, dimension: index.store.dimension)
         defer {
-            scratch.clearMarks()
+            scratch.marks.clear()
             lock.withLock { free.append(scratch) }
         }
-        scratch.reserve(rowCount: index.lowerLinks.capacity / index.lowerStride)
+        scratch.marks.reserve(rowCount: index.lowerLinks.capacity / index.lowerStride)
+        scratch.marks.reserve(2 * scratch.capacity)
         return body(scratch)
     }
 }
