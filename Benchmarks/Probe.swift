@@ -13,6 +13,7 @@ struct Probe: ParsableCommand {
     @Option var queries = "queries"
     @Option var truth = "exact_cosine"
     @Option var repeats = 3
+    @Flag var selfs = false
     @Option var searchThreads = 1
 
     func run() throws {
@@ -48,6 +49,16 @@ struct Probe: ParsableCommand {
             exact = (0..<2000).map { q in (0..<10).map { UInt32(buffer[q * 100 + $0]) } }
         } else {
             exact = qs.map { q in vectors.search(q.span, SearchRequest(count: 10, isExact: true)).neighbors.map(\.row.rawValue) }
+        }
+        if selfs {
+            for ef in [16, 64, 200] {
+                var missed = 0
+                for row in 0..<count {
+                    let v = base.row(row)
+                    if vectors.search(v.span, SearchRequest(count: 1, ef: ef)).neighbors.first!.distance > 1e-5 { missed += 1 }
+                }
+                print("self misses at ef", ef, missed, "of", count)
+            }
         }
         let few = qs.prefix(200)
         start = clock.now

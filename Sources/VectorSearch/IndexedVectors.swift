@@ -343,18 +343,35 @@ package final class IndexedVectors {
     // MARK: Keeping the index
 
     /// The index in use with the rows it knows; nil if searches are exact. No work is under way.
+    ///
+    /// The number of rows and the rows, then what the index wrote.
     package func encodedIndex() -> [UInt8]? {
-        current.index?.encoded()
+        guard let index = current.index else { return nil }
+        let rows = current.known.first(.max)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(4 * (rows.count + 1))
+        for number in [UInt32(rows.count)] + rows.map(\.rawValue) {
+            withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
+        }
+        return bytes + index.encoded()
     }
 
-    /// Takes over an index that `encodedIndex` wrote over the same rows, as if it had just been built.
-    ///
-    /// - Parameter known: the rows that it knew.
-    package func restoreIndex(_ bytes: [UInt8], known: RowSet) throws(IndexDecodingError) {
+    /// Takes over an index that `encodedIndex` wrote when the same rows had the same vectors, as if it had just been built.
+    package func restoreIndex(_ bytes: [UInt8]) throws(IndexDecodingError) {
+        precondition(work == nil, "nobody builds what is taken over")
+        let numbers = bytes.withUnsafeBytes { bytes in
+            let count = bytes.count < 4 ? UInt32.max : bytes.loadUnaligned(as: UInt32.self)
+            guard Int(count) <= bytes.count / 4 - 1 else { return [UInt32]?.none }
+            return (1..<Int(count) + 1).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self) }
+        }
+        guard let numbers, numbers.allSatisfy({ live.contains(Row($0)) }) else {
+            throw IndexDecodingError("the rows of the index are not those of the store")
+        }
+        let rest = Array(bytes[(4 * (numbers.count + 1))...])
         let kind = configuration.kind == .auto ? .hnsw : configuration.kind
-        guard let index = try kind.decodeIndex(bytes, over: store, configuration) else { return }
+        guard let index = try kind.decodeIndex(rest, over: store, configuration) else { return }
         let slot = Slot(configuration, index)
-        slot.known = known
+        slot.known = RowSet(numbers.map { Row($0) })
         promote(slot)
     }
 }

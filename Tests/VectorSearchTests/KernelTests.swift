@@ -1,3 +1,4 @@
+import CVectorKernels
 import TestSupport
 import Testing
 
@@ -17,11 +18,10 @@ struct KernelTests {
         let prepared = metric == .cosine ? query.map { Float(Double($0) / norm) } : query
         var distances = [Float](repeating: .nan, count: rows.count + 1)
         memory.withUnsafeBufferPointer { memory in
-            distances.withUnsafeMutableBufferPointer { distances in
-                set.computeDistances(
-                    metric, from: prepared, to: memory.baseAddress! + shift, stride: dimension + gap, count: rows.count,
-                    dimension: dimension, inverseNorms: inverseNorms, into: distances.baseAddress!)
-            }
+            var block = quire_block(
+                query: prepared, query_scale: 1, table: memory.baseAddress! + shift, inverse_norms: inverseNorms, stride: dimension + gap,
+                dimension: dimension, ids: nil, count: rows.count)
+            quire_distances(set.kernel, metric.kernel, &block, &distances)
         }
         #expect(distances.last?.isNaN == true, "wrote past the last distance")
         return distances.dropLast()

@@ -55,45 +55,6 @@ struct RowTableTests {
     }
 }
 
-@Suite("Slab layout")
-struct SlabLayoutTests {
-    @Test("gives every row one place, slab after slab", arguments: [1, 3, 16, 100, 384, 1024, 1536, 5000, 400_000])
-    func placesRows(dimension: Int) {
-        let layout = SlabLayout(dimension: dimension)
-        var expected = (slab: 0, offset: 0)
-        for row in 0..<5000 {
-            let position = layout.position(of: row)
-            #expect(position == expected)
-            expected.offset += 1
-            if expected.offset == layout.capacity(ofSlab: expected.slab) { expected = (expected.slab + 1, 0) }
-        }
-    }
-
-    @Test("starts small and grows to about a mebibyte", arguments: [1, 3, 16, 100, 384, 1024, 1536, 3072])
-    func boundsSlabs(dimension: Int) {
-        let layout = SlabLayout(dimension: dimension)
-        let rowBytes = layout.stride * 4
-        #expect(layout.capacity(ofSlab: 0) * rowBytes <= 16 << 10)
-        for slab in 0..<40 {
-            let bytes = layout.capacity(ofSlab: slab) * rowBytes
-            #expect(bytes <= 1 << 20)
-            if slab > 20 { #expect(bytes > 1 << 19) }
-        }
-    }
-
-    @Test("pads rows to cache lines only where that is nearly free")
-    func padsRows() {
-        #expect([384, 1024, 1536].allSatisfy { SlabLayout(dimension: $0).stride == $0 })
-        #expect(SlabLayout(dimension: 1).stride == 1)
-        #expect(SlabLayout(dimension: 100).stride == 100)
-        #expect(SlabLayout(dimension: 383).stride == 384)
-        for dimension in 1...3000 {
-            let stride = SlabLayout(dimension: dimension).stride
-            #expect(stride >= dimension && Double(stride) <= Double(dimension) * 1.032)
-        }
-    }
-}
-
 @Suite("Nearest rows")
 struct NearestRowsTests {
     @Test("are the smallest by distance and row, in whatever order they come")

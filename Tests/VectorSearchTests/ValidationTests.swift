@@ -77,10 +77,16 @@ struct ExtremesTests {
 
     @Test("never give a distance that is infinite or not a number", arguments: InstructionSet.supported, Metric.allCases)
     func stayFinite(set: InstructionSet, metric: Metric) {
+        for quantization in Quantization.allCases { stayFinite(set, metric, quantization) }
+    }
+
+    private func stayFinite(_ set: InstructionSet, _ metric: Metric, _ quantization: Quantization) {
         for vector in Self.vectors {
             #expect(VectorStore.validate(vector.span, metric: metric, dimension: Self.dimension) == nil)
         }
-        let (_, index) = makeIndex(.bruteForce, metric, Self.vectors, dimension: Self.dimension, instructionSet: set)
+        let index = makeIndex(
+            IndexConfiguration(.bruteForce, quantization: quantization), metric, Self.vectors, dimension: Self.dimension,
+            instructionSet: set)
         for query in Self.vectors {
             let found = index.search(query, count: 100).neighbors
 

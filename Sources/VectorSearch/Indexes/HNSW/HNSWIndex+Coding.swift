@@ -1,8 +1,9 @@
 import CVectorKernels
 
 extension HNSWIndex {
-    /// After the head: m, seed (two numbers, low first), the entry's row and level (both `UInt32.max`: none), the rows, and for
-    /// each row, level by level from 0, the number of its links and the links.
+    /// After the head: m, seed (two numbers, low first), the entry's row and level (both `UInt32.max`: none), the centre of the
+    /// sketches (empty: none), the rows, and for each row, level by level from 0, the number of its links and the links. Sketches
+    /// are made again from the vectors.
     func encoded() -> [UInt8] {
         var encoder = IndexEncoder(.hnsw, version: Self.version, store: store)
         encoder.write(UInt32(m))
@@ -10,6 +11,7 @@ extension HNSWIndex {
         encoder.write(UInt32(truncatingIfNeeded: seed >> 32))
         encoder.write(entryPoint?.row ?? .max)
         encoder.write(entryPoint.map { UInt32($0.level) } ?? .max)
+        encoder.write(sketches?.centre ?? [])
         encoder.write(linked.first(.max).map(\.rawValue))
         var lists: [UInt32] = []
         linked.forEach { row in
@@ -31,6 +33,10 @@ extension HNSWIndex {
         guard m == configuration[.m] else { throw IndexDecodingError("m is \(m), not \(configuration[.m])") }
         let seed = UInt64(try decoder.readUInt32()) | UInt64(try decoder.readUInt32()) << 32
         let entry = (row: try decoder.readUInt32(), level: try decoder.readUInt32())
+        let centre = try decoder.readArray(of: Float.self)
+        guard centre.isEmpty || centre.count == store.dimension && centre.allSatisfy(\.isFinite) else {
+            throw IndexDecodingError("the centre of the sketches is not a vector")
+        }
         let rows = try decoder.readRows()
         let lists = try decoder.readArray(of: UInt32.self)
         try decoder.finish()
@@ -38,7 +44,7 @@ extension HNSWIndex {
         self.init(store: store, configuration, seed: seed)
         for pair in zip(rows, rows.dropFirst()) where pair.0 >= pair.1 { throw IndexDecodingError("rows are not ascending") }
         let linkedRows = rows.map { Row($0) }
-        makeRoom(for: linkedRows)
+        makeRoom(for: linkedRows, centre: centre.isEmpty ? nil : centre)
         let members = RowSet(linkedRows)
         var position = 0
         for row in rows {
@@ -55,6 +61,7 @@ extension HNSWIndex {
                         throw IndexDecodingError("row \(row) links to \(other), which is not on level \(level)")
                     }
                     list[index] = other
+                    if level == 0 { countLink(to: other) }
                 }
                 position += count + 1
             }
@@ -67,6 +74,7 @@ extension HNSWIndex {
                 throw IndexDecodingError("the entry \(entry.row) is not on level \(entry.level)")
             }
         }
+        writeSketches(of: rows)
         adopt(members, entry: rows.isEmpty ? nil : (entry.row, Int(entry.level)))
     }
 }

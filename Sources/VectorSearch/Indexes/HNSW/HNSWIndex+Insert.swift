@@ -54,6 +54,7 @@ extension HNSWIndex {
         var linked = Int(list[0])
         for index in 0..<chosen where linked < limit && !Self.list(list, has: scratch.chosen[index]) {
             quire_store_release(list + 1 + linked, scratch.chosen[index])
+            if level == 0 { quire_count_up(linksTo.base + Int(scratch.chosen[index])) }
             linked += 1
             quire_store_release(list, UInt32(linked))
         }
@@ -63,6 +64,7 @@ extension HNSWIndex {
         withUnsafeTemporaryAllocation(of: UInt64.self, capacity: chosen) { keys in
             _ = keys.initialize(from: UnsafeBufferPointer(start: scratch.chosenKeys, count: chosen))
             for key in keys { addLink(from: CandidateKey.row(key), to: row, CandidateKey.distance(key), on: level, scorers, scratch) }
+            if level == 0, let nearest = keys.first { leadTo(row, from: CandidateKey.row(nearest)) }
         }
     }
 
@@ -77,6 +79,7 @@ extension HNSWIndex {
         guard !Self.list(list, has: other) else { return }
         guard count == maxLinks(on: level) else {
             quire_store_release(list + 1 + count, other)
+            if level == 0 { quire_count_up(linksTo.base + Int(other)) }
             quire_store_release(list, UInt32(count + 1))
             return
         }
@@ -88,16 +91,55 @@ extension HNSWIndex {
             _ = Self.insert(CandidateKey.pack(scratch.distances[index], rows[index]), into: scratch.choices, &choices, limit: scratch.capacity)
         }
         _ = Self.insert(CandidateKey.pack(distance, other), into: scratch.choices, &choices, limit: scratch.capacity)
-        replace(list, byBestOf: choices, limit: count, scorers, scratch)
+        replace(list, byBestOf: choices, on: level, scorers, scratch)
+    }
+
+    /// Makes sure that some link leads to a row on level 0: in the list of a near row it takes the place of the farthest link that is
+    /// not the last one to its own.
+    private func leadTo(_ row: UInt32, from near: UInt32) {
+        guard linksTo.base[Int(row)] == 0 else { return }
+        let list = links(of: near, on: 0)
+        quire_lock_byte(locks.base + Int(near))
+        defer { quire_unlock_byte(locks.base + Int(near)) }
+        let count = Int(list[0])
+        guard !Self.list(list, has: row) else { return }
+        if count < maxLinks(on: 0) {
+            quire_store_release(list + 1 + count, row)
+            quire_store_release(list, UInt32(count + 1))
+        } else {
+            let place = (0..<count).last { quire_count_down_unless_last(linksTo.base + Int(list[1 + $0])) }
+            guard let place else { return }
+            quire_store_release(list + 1 + place, row)
+        }
+        quire_count_up(linksTo.base + Int(row))
     }
 
     /// Writes what is chosen among the first `count` choices of the scratch into a list that the caller has locked.
     private func replace<Scorers: RowScorers>(
-        _ list: UnsafeMutablePointer<UInt32>, byBestOf count: Int, limit: Int, _ scorers: Scorers, _ scratch: HNSWScratch
+        _ list: UnsafeMutablePointer<UInt32>, byBestOf count: Int, on level: Int, _ scorers: Scorers, _ scratch: HNSWScratch
     ) {
-        let chosen = choose(from: scratch.choices, count, limit: limit, scorers, scratch)
+        let limit = maxLinks(on: level)
+        var chosen = choose(from: scratch.choices, count, limit: limit, scorers, scratch)
+        if level == 0 { chosen = keepLastLinks(of: list, chosen, limit, scratch) }
         for index in 0..<chosen { quire_store_release(list + 1 + index, scratch.chosen[index]) }
         quire_store_release(list, UInt32(chosen))
+    }
+
+    /// Counts the links that come and go when a list becomes what was chosen, and adds to that those of the old links that are the
+    /// last to their rows, as far as there is room. Returns how many there are.
+    private func keepLastLinks(of list: UnsafeMutablePointer<UInt32>, _ chosen: Int, _ limit: Int, _ scratch: HNSWScratch) -> Int {
+        let rows = scratch.chosen
+        let old = Int(list[0])
+        for index in 0..<chosen where !Self.list(list, has: rows[index]) { quire_count_up(linksTo.base + Int(rows[index])) }
+        var count = chosen
+        for index in 0..<old {
+            let row = list[1 + index]
+            let isChosen = (0..<chosen).contains { rows[$0] == row }
+            if isChosen || quire_count_down_unless_last(linksTo.base + Int(row)) || count == limit { continue }
+            rows[count] = row
+            count += 1
+        }
+        return count
     }
 
     /// Algorithm 4: of candidates, nearest first, those that are nearer to the base than to any that was chosen before them, at
@@ -189,8 +231,12 @@ extension HNSWIndex {
             _ = Self.insert(CandidateKey.pack(scratch.distances[index], rows[index]), into: scratch.choices, &choices, limit: scratch.capacity)
         }
         scratch.marks.clear()
-        for index in 0..<kept { _ = scratch.marks.mark(rows[index]) }
-        replace(list, byBestOf: choices, limit: maxLinks(on: level), scorers, scratch)
+        for index in 0..<kept {
+            _ = scratch.marks.mark(rows[index])
+            quire_store_release(list + 1 + index, rows[index])
+        }
+        quire_store_release(list, UInt32(kept))
+        replace(list, byBestOf: choices, on: level, scorers, scratch)
         let chosen = Int(list[0])
         quire_unlock_byte(locks.base + Int(row))
 

@@ -10,6 +10,7 @@ import Locks
 /// - One sorted list of `ef` candidates takes the place of the two heaps of algorithm 2: a candidate that falls off its end
 ///   is one that would end the search anyway.
 /// - Algorithm 4 runs without its two optional parts, extending candidates and keeping pruned links.
+/// - A list that is full keeps a link that is the last one to its row, whatever algorithm 4 says.
 /// - The level of a row comes from a hash of its number and the seed. So the same rows in the same order give the same graph
 ///   (with one thread), and a row that is used again has the room that it needs.
 ///
@@ -37,6 +38,10 @@ final class HNSWIndex: VectorIndex {
     private var upperLists = 1
     /// A byte for each row that is 1 while a builder changes its links.
     private(set) var locks = GrowableBuffer<UInt8>()
+
+    /// For each row the number of links that lead to it on level 0, at most 255. The last one is never given up for a better one, or
+    /// the row would not be found any more.
+    private(set) var linksTo = GrowableBuffer<UInt8>()
 
     /// Where searches begin, as `EntryPoint` packs it. Written under `entryLock` or exclusively.
     private let entry: UnsafeMutablePointer<UInt64>
@@ -70,6 +75,7 @@ final class HNSWIndex: VectorIndex {
         upperStarts.deallocate()
         upperLinks.deallocate()
         locks.deallocate()
+        linksTo.deallocate()
         entry.deallocate()
     }
 
@@ -78,7 +84,7 @@ final class HNSWIndex: VectorIndex {
         return IndexStatistics(
             kind: .hnsw,
             bytes: lowerLinks.sizeInBytes(ofFirst: linked.words.count * 64 * lowerStride)
-                + upperStarts.sizeInBytes(ofFirst: linked.words.count * 64) + locks.sizeInBytes(ofFirst: linked.words.count * 64)
+                + upperStarts.sizeInBytes(ofFirst: linked.words.count * 64) + 2 * locks.sizeInBytes(ofFirst: linked.words.count * 64)
                 + upperLinks.sizeInBytes(ofFirst: upperLists * upperStride) + scratches.sizeInBytes
                 + (sketches?.sizeInBytes(ofFirst: linked.words.count * 64) ?? 0),
             details: [
@@ -99,6 +105,10 @@ final class HNSWIndex: VectorIndex {
     func adopt(_ rows: RowSet, entry: (row: UInt32, level: Int)?) {
         linked = rows
         self.entry.pointee = entry.map { EntryPoint.pack($0.row, $0.level) } ?? EntryPoint.none
+    }
+
+    func countLink(to row: UInt32) {
+        quire_count_up(linksTo.base + Int(row))
     }
 
     // MARK: Layout
@@ -142,11 +152,17 @@ final class HNSWIndex: VectorIndex {
     // MARK: Rows in
 
     func makeRoom(for rows: [Row]) {
+        makeRoom(for: rows, centre: nil)
+    }
+
+    /// - Parameter centre: of sketches, if they were made before; otherwise that of the first rows.
+    func makeRoom(for rows: [Row], centre: [Float]?) {
         guard let last = rows.max() else { return }
         let count = Int(last.rawValue) + 1
         lowerLinks.reserve(count * lowerStride)
         upperStarts.reserve(count)
         locks.reserve(count)
+        linksTo.reserve(count)
         for row in rows where upperStarts.base[Int(row.rawValue)] == 0 {
             let level = level(of: row.rawValue)
             guard level > 0 else { continue }
@@ -155,9 +171,16 @@ final class HNSWIndex: VectorIndex {
         }
         upperLinks.reserve(upperLists * upperStride)
         if sketches == nil, !usesCodes, SketchTable.serves(store) {
-            sketches = SketchTable(store, centre: SketchTable.centre(of: rows, in: store))
+            sketches = SketchTable(store, centre: centre ?? SketchTable.centre(of: rows, in: store))
         }
         sketches?.makeRoom(for: count)
+    }
+
+    func writeSketches(of rows: [UInt32]) {
+        guard let sketches else { return }
+        scratches.withScratch(for: self) { scratch in
+            for row in rows { sketches.write(row, of: store, rotated: scratch.rotated) }
+        }
     }
 
     func prepare(_ rows: ArraySlice<Row>, _ memory: StoreMemory) -> any PreparedRows {
@@ -193,7 +216,11 @@ final class HNSWIndex: VectorIndex {
 
     func forget(_ dead: RowSet) {
         dead.forEach { row in
+            // Nothing leads to it any more; what it led to is led to by others since it was repaired.
+            let list = links(of: row.rawValue, on: 0)
+            for index in 0..<Int(list[0]) { _ = quire_count_down_unless_last(linksTo.base + Int(list[1 + index])) }
             for level in 0...level(of: row.rawValue) { links(of: row.rawValue, on: level)[0] = 0 }
+            linksTo.base[Int(row.rawValue)] = 0
         }
         dead.forEach { linked.remove($0) }
         guard let (row, _) = entryPoint, dead.contains(Row(row)) else { return }

@@ -1,0 +1,79 @@
+import TestSupport
+import Testing
+import VectorSearch
+
+@Suite("HNSW")
+struct HNSWIndexTests {
+    static let configurations = IndexKind.hnsw.quantizations.map {
+        IndexConfiguration(.hnsw, quantization: $0, chosen: [.efConstruction: 100])
+    }
+
+    @Test("finds nearly all true neighbours, and more with a larger ef", arguments: configurations, Metric.allCases)
+    func findsNeighbors(configuration: IndexConfiguration, metric: Metric) {
+        let index = makeIndex(configuration, metric, clustered(3000, dimension: 100, seed: 61), dimension: 100)
+        let queries = clustered(50, dimension: 100, seed: 62)
+
+        let few = recall(of: index, queries, ef: 16)
+        let many = recall(of: index, queries, ef: 200)
+
+        #expect(few >= 0.8)
+        #expect(many >= 0.99)
+        #expect(many >= few)
+    }
+
+    @Test("is as good when several threads build it", arguments: configurations)
+    func isBuiltTogether(configuration: IndexConfiguration) throws {
+        let index = IndexedVectors(dimension: 100, metric: .cosine, configuration: configuration)
+        for vector in clustered(3000, dimension: 100, seed: 61) { _ = index.insert(vector) }
+
+        try index.build(threads: 4)
+
+        #expect(recall(of: index, clustered(50, dimension: 100, seed: 62), ef: 200) >= 0.99)
+    }
+
+    @Test("stays as good and as small through ten rounds of deleting and adding a third", arguments: configurations)
+    func survivesTurnover(configuration: IndexConfiguration) {
+        let dimension = 100
+        let universe = clustered(2000 * 5, dimension: dimension, seed: 63)
+        let queries = clustered(50, dimension: dimension, seed: 64)
+        let index = makeIndex(configuration, .cosine, [], dimension: dimension)
+        var rows: [Row] = universe.prefix(1500).map { index.insert($0) }
+        index.build()
+        let before = recall(of: index, queries)
+        // One round, so that there is room for rows that wait to be let go.
+        var next = 1500
+        var sizes: [Int] = []
+        var random = SplitMix(seed: 65)
+        for _ in 0..<10 {
+            rows.shuffle(using: &random)
+            for row in rows.prefix(500) { index.release(row) }
+            rows.removeFirst(500)
+            index.build()
+            for vector in universe[next..<next + 500] { rows.append(index.insert(vector)) }
+            next += 500
+            index.build()
+            sizes.append(index.statistics.bytes + index.store.statistics.bytes)
+        }
+
+        let after = recall(of: index, queries)
+        #expect(after >= before - 0.02, "\(before) became \(after)")
+        #expect(index.statistics.indexed == 1500)
+        #expect(Double(sizes.last!) <= Double(sizes.first!) * 1.05, "\(sizes)")
+    }
+
+    @Test("finds what a filter lets through, few or many, near the query or far from it", arguments: configurations)
+    func findsFiltered(configuration: IndexConfiguration) {
+        let vectors = clustered(6000, dimension: 100, seed: 66)
+        let index = makeIndex(configuration, .cosine, vectors, dimension: 100)
+        let queries = clustered(30, dimension: 100, seed: 67)
+        var random = SplitMix(seed: 68)
+        for share in [0.5, 0.3, 0.1, 0.01, 0.001] {
+            let scattered = RowSet((0..<6000).filter { _ in Double.random(in: 0..<1, using: &random) < share }.map { Row($0) })
+            // Whole clusters, so that rows are eligible together: near to some queries and far from the others.
+            let together = RowSet((0..<6000).filter { Double($0 % 30) < 30 * share }.map { Row($0) })
+            for filter in [scattered, together] {
+                #expect(recall(of: index, queries, filter: filter) >= 0.95, "share \(share)")
+            }
+        }
+    }
+}
