@@ -14,6 +14,7 @@ struct Probe: ParsableCommand {
     @Option var truth = "exact_cosine"
     @Option var repeats = 3
     @Flag var selfs = false
+    @Flag var filters = false
     @Option var searchThreads = 1
 
     func run() throws {
@@ -58,6 +59,39 @@ struct Probe: ParsableCommand {
                     if vectors.search(v.span, SearchRequest(count: 1, ef: ef)).neighbors.first!.distance > 1e-5 { missed += 1 }
                 }
                 print("self misses at ef", ef, missed, "of", count)
+            }
+        }
+        if filters {
+            for share in [0.9, 0.5, 0.3, 0.1, 0.03, 0.01, 0.001] {
+              for mode in ["random", "near", "far", "middle"] {
+                var hits = 0, total = 0, scored = 0
+                var time = Duration.zero, exactTime = Duration.zero
+                var strategies: [String: Int] = [:]
+                for (i, q) in qs.prefix(200).enumerated() {
+                    var filter = RowSet()
+                    let n = Int(Double(count) * share)
+                    if mode == "random" {
+                        var g = SplitMix64(state: UInt64(i))
+                        for row in 0..<count where Double.random(in: 0..<1, using: &g) < share { filter.insert(Row(UInt32(row))) }
+                    } else {
+                        let all = vectors.search(q.span, SearchRequest(count: count, isExact: true)).neighbors
+                        let picked = mode == "near" ? all.prefix(n) : mode == "far" ? all.suffix(n) : all[(count / 2)..<min(count, count / 2 + n)]
+                        for p in picked { filter.insert(p.row) }
+                    }
+                    var o = SearchRequest(count: 10, filter: filter)
+                    var found: SearchOutcome!
+                    time += clock.measure { found = vectors.search(q.span, o) }
+                    strategies[found.filter!.strategy.rawValue, default: 0] += 1
+                    scored += found.scored
+                    o.isExact = true
+                    var truth: SearchOutcome!
+                    exactTime += clock.measure { truth = vectors.search(q.span, o) }
+                    let t = Set(truth.neighbors.map(\.row))
+                    hits += found.neighbors.count { t.contains($0.row) }
+                    total += t.count
+                }
+                print(share, mode, "recall", Double(hits) / Double(total), "µs", time / .microseconds(200), "exact µs", exactTime / .microseconds(200), "scored", scored / 200, strategies)
+              }
             }
         }
         let few = qs.prefix(200)

@@ -302,9 +302,9 @@ package final class IndexedVectors {
         if index.kind.isExact { return true }
         if request.isExact { return false }
         guard filter != nil else { return true }
-        // A walk over eligible rows looks at some twenty for each candidate that it keeps.
+        // A walk that keeps to eligible rows takes about the time in which some sixty are compared for each candidate that it keeps.
         let ef = max(request.ef ?? configuration[.efSearch], count)
-        return eligible.count > ef * 20
+        return eligible.count > ef * 64
     }
 
     private func scan(_ rows: RowSet, _ count: Int, _ query: PreparedQuery, _ outcome: inout SearchOutcome) {

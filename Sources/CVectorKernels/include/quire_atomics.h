@@ -6,13 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-static inline uint32_t quire_load_relaxed(const uint32_t *from) { return __atomic_load_n(from, __ATOMIC_RELAXED); }
 static inline uint32_t quire_load_acquire(const uint32_t *from) { return __atomic_load_n(from, __ATOMIC_ACQUIRE); }
-static inline void quire_store_relaxed(uint32_t *to, uint32_t value) { __atomic_store_n(to, value, __ATOMIC_RELAXED); }
 static inline void quire_store_release(uint32_t *to, uint32_t value) { __atomic_store_n(to, value, __ATOMIC_RELEASE); }
 static inline uint64_t quire_load_acquire_64(const uint64_t *from) { return __atomic_load_n(from, __ATOMIC_ACQUIRE); }
 static inline void quire_store_release_64(uint64_t *to, uint64_t value) { __atomic_store_n(to, value, __ATOMIC_RELEASE); }
-static inline uint32_t quire_fetch_add(uint32_t *at, uint32_t value) { return __atomic_fetch_add(at, value, __ATOMIC_RELAXED); }
+
+static inline uint8_t quire_load_count(const uint8_t *from) { return __atomic_load_n(from, __ATOMIC_RELAXED); }
 
 // Counts up to 255 and then no more.
 static inline void quire_count_up(uint8_t *count) {

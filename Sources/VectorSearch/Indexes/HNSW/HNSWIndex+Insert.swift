@@ -97,7 +97,7 @@ extension HNSWIndex {
     /// Makes sure that some link leads to a row on level 0: in the list of a near row it takes the place of the farthest link that is
     /// not the last one to its own.
     private func leadTo(_ row: UInt32, from near: UInt32) {
-        guard linksTo.base[Int(row)] == 0 else { return }
+        guard quire_load_count(linksTo.base + Int(row)) == 0 else { return }
         let list = links(of: near, on: 0)
         quire_lock_byte(locks.base + Int(near))
         defer { quire_unlock_byte(locks.base + Int(near)) }
@@ -193,7 +193,7 @@ extension HNSWIndex {
     }
 
     private func repair<Scorers: RowScorers>(_ row: UInt32, without dead: RowBits, _ scorers: Scorers, _ scratch: HNSWScratch) {
-        guard links(of: row, on: 0)[0] > 0 else { return }
+        guard quire_load_acquire(links(of: row, on: 0)) > 0 else { return }
         for level in 0...level(of: row) {
             let list = links(of: row, on: level)
             let isHit = (0..<Int(quire_load_acquire(list))).contains { dead.contains(quire_load_acquire(list + 1 + $0)) }

@@ -1,11 +1,12 @@
 import CVectorKernels
 
 extension HNSWIndex {
-    /// Filters that leave at least this share are searched for more than was asked for; below it the walk keeps to eligible rows.
-    /// Measured on 115,659 × 384: `Benchmarks/README.md`.
-    private static let postFilterShare = 0.5
+    /// Filters that leave at least this share of the rows are searched for more than was asked for; below it the walk keeps to
+    /// eligible rows.
+    private static let postFilterShare = 0.25
 
-    /// Algorithm 5, with a filter. Offers what it found to `nearest`, scored with the vectors.
+    /// Algorithm 5, with a filter. Offers what it found to `nearest`, scored with the vectors; nothing, if what is eligible lies so
+    /// far from the query that no walk would find the nearest of it.
     func search<Scorer: RowScorer>(
         _ scorer: Scorer, _ request: IndexRequest, _ scratch: HNSWScratch, _ query: PreparedQuery, into nearest: inout NearestRows
     ) -> IndexOutcome {
@@ -16,44 +17,57 @@ extension HNSWIndex {
             return outcome
         }
         let entry = descend(scorer, from: start, on: top, to: 0, scratch, scored: &outcome.scored)
-        let share = Double(request.eligibleCount) / Double(max(linked.count, 1))
-        let count: Int
-        if share >= Self.postFilterShare {
-            outcome.strategy = .postFilter
-            let wanted = share >= 1 ? ef : Int((Double(ef) / share).rounded(.up))
-            scratch.reserve(candidateCount: wanted + 1)
+        func walk(_ ef: Int) -> Int {
+            scratch.marks.clear()
+            scratch.reserve(candidateCount: ef + 1)
             scratch.candidates[0] = entry.key
             _ = scratch.marks.mark(entry.row)
-            count = walk(scorer, on: 0, ef: wanted, seeded: 1, scratch, scored: &outcome.scored)
+            return self.walk(scorer, on: 0, ef: ef, seeded: 1, scratch, scored: &outcome.scored)
+        }
+
+        let share = Double(request.eligibleCount) / Double(max(linked.count, 1))
+        var count: Int
+        if share >= Self.postFilterShare {
+            outcome.strategy = .postFilter
+            count = walk(Int(Double(ef) / min(share, 1)))
         } else {
-            outcome.strategy = .inGraph
-            scratch.reserve(candidateCount: ef + 1)
-            let seeded = seedEligible(scorer, request, entry, ef: ef, scratch, scored: &outcome.scored)
-            count = walkEligible(
-                scorer, ef: ef, eligible: request.eligible, seeded: seeded, scratch, scored: &outcome.scored)
+            // How the filter goes with the query shows in the rows nearest to it.
+            count = walk(max(32, min(Int(2 / share), 4 * ef)))
+            let near = (0..<count).count { request.eligible.contains(CandidateKey.row(scratch.candidates[$0])) }
+            let nearShare = Double(near) / Double(count)
+            guard nearShare > share / 3 else { return outcome }
+            if nearShare >= Self.postFilterShare {
+                outcome.strategy = .postFilter
+                count = walk(Int(Double(ef) / nearShare))
+            } else {
+                outcome.strategy = .inGraph
+                scratch.reserve(candidateCount: ef + 1)
+                let seeded = seedEligible(scorer, request, near: count, ef: ef, scratch, scored: &outcome.scored)
+                count = walkEligible(scorer, ef: ef, eligible: request.eligible, seeded: seeded, scratch, scored: &outcome.scored)
+            }
         }
         outcome.scored += offer(count, scratch, request, query, to: &nearest)
         return outcome
     }
 
-    /// Where a walk over eligible rows begins: at those around the entry, and at some anywhere, because they may be all together
-    /// far from the query, where links from the entry do not lead.
+    /// Where a walk over eligible rows begins: at those among the nearest rows, and at some anywhere, because the links from these
+    /// may not lead to others.
     private func seedEligible<Scorer: RowScorer>(
-        _ scorer: Scorer, _ request: IndexRequest, _ entry: Position, ef: Int, _ scratch: HNSWScratch, scored: inout Int
+        _ scorer: Scorer, _ request: IndexRequest, near candidateCount: Int, ef: Int, _ scratch: HNSWScratch, scored: inout Int
     ) -> Int {
-        var count = 0
+        let limit = scratch.capacity - 32
         var found = 0
-        if request.eligible.contains(entry.row) {
-            _ = scratch.marks.mark(entry.row)
-            scratch.rows[0] = entry.row
-            found = 1
-        } else {
-            found = gatherEligible(around: entry.row, lists(on: 0), request.eligible, scratch)
+        for index in 0..<candidateCount where found < limit {
+            let row = CandidateKey.row(scratch.candidates[index])
+            guard request.eligible.contains(row) else { continue }
+            scratch.rows[found] = row
+            found += 1
         }
-        scratch.marks.reserve(64)
+        scratch.marks.clear()
+        for index in 0..<found { _ = scratch.marks.mark(scratch.rows[index]) }
         let words = request.eligible.words
         let step = max(words.count / 16, 1)
-        for start in stride(from: 0, to: words.count, by: step) {
+        for start in stride(from: 0, to: words.count, by: step) where found < scratch.capacity {
             // The first eligible row from here on, in this sixteenth.
             guard let word = (start..<min(start + step, words.count)).first(where: { words[$0] != 0 }) else { continue }
             let row = UInt32(word * 64 + words[word].trailingZeroBitCount)
@@ -63,6 +77,7 @@ extension HNSWIndex {
         }
         scorer.score(scratch.rows, found, into: scratch.distances)
         scored += found
+        var count = 0
         for index in 0..<found {
             _ = Self.insert(CandidateKey.pack(scratch.distances[index], scratch.rows[index]), into: scratch.candidates, &count, limit: ef)
         }
