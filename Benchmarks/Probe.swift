@@ -13,6 +13,7 @@ struct Probe: ParsableCommand {
     @Option var queries = "queries"
     @Option var truth = "exact_cosine"
     @Option var repeats = 3
+    @Option var parameters = ""
     @Flag var selfs = false
     @Flag var filters = false
     @Option var searchThreads = 1
@@ -21,7 +22,10 @@ struct Probe: ParsableCommand {
         let base = try NumPyFile(path: "\(data)/base.f16.npy")
         let queryFile = try NumPyFile(path: "\(data)/\(queries).f16.npy")
         let count = min(rows ?? .max, base.rows)
-        let configuration = IndexConfiguration(IndexKind(rawValue: index)!, quantization: Quantization(rawValue: quantization)!)
+        let configuration = IndexConfiguration(IndexKind(rawValue: index)!, quantization: Quantization(rawValue: quantization)!, chosen: Dictionary(uniqueKeysWithValues: parameters.split(separator: ",").map { p in
+            let parts = p.split(separator: "=")
+            return (IndexParameter(rawValue: String(parts[0]))!, Int(parts[1])!)
+        }))
         let vectors = IndexedVectors(dimension: base.columns, metric: .cosine, configuration: configuration)
         let before = try Machine.anonymousBytes()
         let clock = ContinuousClock()

@@ -39,7 +39,7 @@ package enum IndexParameter: String, CaseIterable, Sendable {
         case .efConstruction: 200
         case .efSearch: 64
         case .nlist, .nprobe, .bits, .probes: 0
-        case .tables: 8
+        case .tables: 16
         case .leafSize: 32
         }
     }

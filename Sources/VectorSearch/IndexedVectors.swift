@@ -284,7 +284,7 @@ package final class IndexedVectors {
         outcome.index = index.kind
         outcome.ef = found.ef
         outcome.filter = .init(selectivity: 1, strategy: found.strategy ?? .postFilter)
-        guard nearest.count == count else {
+        guard nearest.count == count, found.isReliable else {
             // An index may miss rows that exist; whoever asked gets them all the same.
             outcome = SearchOutcome(neighbors: [], scored: outcome.scored, exact: true, index: .bruteForce)
             scan(eligible, count, query, &outcome)

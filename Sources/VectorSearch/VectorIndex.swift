@@ -90,6 +90,12 @@ package struct IndexRequest {
     let eligibleCount: Int
     /// HNSW: the candidates kept, if not as configured.
     let ef: Int?
+
+    /// Whether the rows that an index met near the query are eligible about as often as all are: if hardly any is, what is eligible
+    /// lies somewhere else, and the nearest of it was not met.
+    func admits(_ admitted: Int, of met: Int, outOf all: Int) -> Bool {
+        Double(admitted) * Double(max(all, 1)) * 3 > Double(met) * Double(eligibleCount)
+    }
 }
 
 /// What an index did for a search.
@@ -101,6 +107,8 @@ package struct IndexOutcome {
     /// HNSW: the candidates kept.
     var ef: Int?
     var strategy: FilterStrategy?
+    /// False if the rows that the filter lets through lie so far from the query that the nearest of them were not found.
+    var isReliable = true
 }
 
 /// How a search kept to the rows of its filter.

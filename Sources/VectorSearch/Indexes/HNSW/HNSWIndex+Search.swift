@@ -34,8 +34,9 @@ extension HNSWIndex {
             // How the filter goes with the query shows in the rows nearest to it.
             count = walk(max(32, min(Int(2 / share), 4 * ef)))
             let near = (0..<count).count { request.eligible.contains(CandidateKey.row(scratch.candidates[$0])) }
+            outcome.isReliable = request.admits(near, of: count, outOf: linked.count)
+            guard outcome.isReliable else { return outcome }
             let nearShare = Double(near) / Double(count)
-            guard nearShare > share / 3 else { return outcome }
             if nearShare >= Self.postFilterShare {
                 outcome.strategy = .postFilter
                 count = walk(Int(Double(ef) / nearShare))

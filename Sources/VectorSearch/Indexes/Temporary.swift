@@ -1,4 +1,0 @@
-// Until the real ones land.
-typealias KDTreeIndex = HNSWIndex
-typealias LSHIndex = HNSWIndex
-typealias IVFIndex = HNSWIndex
