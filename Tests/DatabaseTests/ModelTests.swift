@@ -94,7 +94,7 @@ private struct ModelRun {
         var id: LibraryID?
         expect(nil, &totals) { database throws(DatabaseError) in
             let record = try database.createLibrary(
-                name: "library", description: "words", metric: metric, dimension: 4, model: "external", indexKind: .bruteForce
+                name: "library", description: "words", metric: metric, dimension: 4, model: "external", index: IndexConfiguration(.bruteForce)
             ).record
             id = record.id
             return .createLibrary(record)

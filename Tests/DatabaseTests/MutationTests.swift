@@ -19,7 +19,7 @@ struct MutationTests {
             #expect(try Mutation(record: record) == mutation, "change \(number) of seed 7")
         }
 
-        #expect(types == [1, 2, 3, 4, 5])
+        #expect(types == [1, 2, 3, 4, 5, 6])
     }
 
     @Test("keeps the bits of vectors")
@@ -72,7 +72,7 @@ struct MutationTests {
                 if !isApplicable(record.with(damaged)) { refusals += 1 }
             }
             let garbage = (0..<200).map { _ in UInt8.random(in: 0...255, using: &generator) }
-            for type in 1...5 as ClosedRange<UInt8> {
+            for type in 1...6 as ClosedRange<UInt8> {
                 if !isApplicable(LogRecord(type: type, version: 1, flags: [], sequence: .zero, payload: garbage)) { refusals += 1 }
             }
         }
@@ -84,11 +84,11 @@ struct MutationTests {
     private func isApplicable(_ record: LogRecord) -> Bool {
         do {
             guard case .putDocument(let document) = try Mutation(record: record) else { return true }
-            let repository = Repository()
+            let repository = Repository(builder: IndexBuilder(threads: 0))
             _ = repository.apply(
                 .createLibrary(
                     LibraryRecord(
-                        id: document.libraryID, name: "", description: nil, metric: .l2, dimension: 4, model: "", indexKind: .bruteForce,
+                        id: document.libraryID, name: "", description: nil, metric: .l2, dimension: 4, model: "", index: IndexConfiguration(.bruteForce),
                         createdAt: Timestamp(milliseconds: 0))), at: .number(1))
             let mutation = Mutation.putDocument(document)
             try mutation.validateVectors(in: repository)
@@ -115,7 +115,7 @@ struct MutationTests {
     func refusesUnknownTypes() {
         let payload = LogRecord(.deleteLibrary(.number(1))).payload
 
-        for (type, version) in [(6, 1), (255, 1), (3, 2), (3, 0)] as [(UInt8, UInt8)] {
+        for (type, version) in [(7, 1), (255, 1), (1, 3), (3, 2), (3, 0)] as [(UInt8, UInt8)] {
             #expect(throws: StorageError.unsupportedRecord(type: type, version: version)) {
                 try Mutation(record: LogRecord(type: type, version: version, flags: [], sequence: .zero, payload: payload))
             }
@@ -128,7 +128,7 @@ struct MutationTests {
             LogRecord(
                 .createLibrary(
                     LibraryRecord(
-                        id: .number(1), name: "", description: nil, metric: .l2, dimension: dimension, model: "", indexKind: .bruteForce,
+                        id: .number(1), name: "", description: nil, metric: .l2, dimension: dimension, model: "", index: IndexConfiguration(.bruteForce),
                         createdAt: Timestamp(milliseconds: 0))))
         }
         #expect(throws: Never.self) { try Mutation(record: record(dimension: Limits.maxDimension)) }
@@ -147,7 +147,7 @@ struct MutationTests {
 
 extension LogRecord {
     fileprivate init(_ mutation: Mutation) {
-        self.init(type: mutation.recordType.rawValue, version: 1, flags: [], sequence: .zero, payload: mutation.encoded())
+        self.init(type: mutation.recordType.rawValue, version: mutation.recordType.version, flags: [], sequence: .zero, payload: mutation.encoded())
     }
 
     fileprivate func with(_ payload: [UInt8]) -> LogRecord {
@@ -158,16 +158,19 @@ extension LogRecord {
 extension SplitMix {
     /// Any change, in the ranges that clients can reach.
     fileprivate mutating func mutation() -> Mutation {
-        switch Int.random(in: 0..<5, using: &self) {
+        switch Int.random(in: 0..<6, using: &self) {
         case 0:
             .createLibrary(
                 LibraryRecord(
                     id: id(), name: text(), description: optional { $0.text() }, metric: Metric.allCases.randomElement(using: &self)!,
                     dimension: Int.random(in: 1...Limits.maxDimension, using: &self), model: text(),
-                    indexKind: IndexKind.allCases.randomElement(using: &self)!, createdAt: time()))
+                    index: index(), createdAt: time()))
         case 1:
             .updateLibrary(
-                id(), LibraryChange(name: optional { $0.text() }, description: optional { $0.optional { $0.text() } }), at: time())
+                id(),
+                LibraryChange(
+                    name: optional { $0.text() }, description: optional { $0.optional { $0.text() } },
+                    indexParameters: parameters(of: IndexParameter.allCases)), at: time())
         case 2:
             .deleteLibrary(id())
         case 3:
@@ -183,9 +186,21 @@ extension SplitMix {
                             pageNumber: generator.optional { Int.random(in: 0...Int(Int32.max), using: &$0) },
                             embedding: (0..<4).map { _ in Float.random(in: -1...1, using: &generator) })
                     }, writtenAt: time()))
-        default:
+        case 4:
             .deleteDocument(id(), in: id(), at: time())
+        default:
+            .rebuildIndex(id(), index(), at: time())
         }
+    }
+
+    private mutating func index() -> IndexConfiguration {
+        let kind = IndexKind.allCases.randomElement(using: &self)!
+        return IndexConfiguration(
+            kind, quantization: kind.quantizations.randomElement(using: &self)!, chosen: parameters(of: kind.parameters))
+    }
+
+    private mutating func parameters(of known: [IndexParameter]) -> [IndexParameter: Int] {
+        known.reduce(into: [:]) { chosen, parameter in chosen[parameter] = optional { Int.random(in: parameter.range, using: &$0) } }
     }
 
     private mutating func id<Object>() -> Identifier<Object> { Identifier(high: next(), low: next()) }

@@ -93,7 +93,7 @@ struct Client {
         var new: LibraryID?
         record { database throws(DatabaseError) in
             let view = try database.createLibrary(
-                name: "", description: nil, metric: .l2, dimension: 4, model: "external", indexKind: .bruteForce)
+                name: "", description: nil, metric: .l2, dimension: 4, model: "external", index: IndexConfiguration(.bruteForce))
             new = view.record.id
             return .createdLibrary(view.record.id, view.createdSequence)
         }

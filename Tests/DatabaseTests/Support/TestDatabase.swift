@@ -57,7 +57,7 @@ extension Database {
     /// A library of four dimensions.
     func makeLibrary(_ name: String = "library", metric: Metric = .l2) throws(DatabaseError) -> LibraryID {
         try createLibrary(
-            name: name, description: nil, metric: metric, dimension: 4, model: LibraryRecord.externalModel, indexKind: .bruteForce
+            name: name, description: nil, metric: metric, dimension: 4, model: LibraryRecord.externalModel, index: IndexConfiguration(.bruteForce)
         ).record.id
     }
 
