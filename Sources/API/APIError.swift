@@ -185,8 +185,8 @@ extension APIError {
         case .unknownIndexParameter(let parameter, let kind):
             let location: [JSONPathComponent] = [.key("body"), .key("index_params"), .key(parameter.rawValue)]
             self.init([JSONProblem(location: location, message: "the index is '\(kind.rawValue)' by now", kind: .unknownField)])
-        case .indexIsChanging(let id):
-            self.init(.conflict, "The index of library \(id) is being built anew; GET /v1/libraries/\(id)/index says how far it is")
+        case .indexIsChanging:
+            self.init(.conflict, "The library's index is being built anew; GET /v1/libraries/{id}/index says how far it is")
         case .changedSince(let sequence):
             self.init(.preconditionFailed, "If-Match does not match: the current ETag is \"\(sequence)\"")
         case .storage(let error): self.init(error)
