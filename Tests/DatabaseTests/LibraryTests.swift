@@ -14,7 +14,8 @@ struct LibraryTests {
     @Test("are read back as they were made")
     func createAndGet() throws {
         let made = try database.createLibrary(
-            name: "papers", description: "all of them", metric: .dot, dimension: 7, model: "a-model", index: IndexConfiguration(.bruteForce))
+            name: "papers", description: "all of them", metric: .dot, dimension: 7, model: "a-model", index: IndexConfiguration(.bruteForce)
+        )
 
         let read = try database.library(made.record.id)
 

@@ -88,7 +88,8 @@ struct MutationTests {
             _ = repository.apply(
                 .createLibrary(
                     LibraryRecord(
-                        id: document.libraryID, name: "", description: nil, metric: .l2, dimension: 4, model: "", index: IndexConfiguration(.bruteForce),
+                        id: document.libraryID, name: "", description: nil, metric: .l2, dimension: 4, model: "",
+                        index: IndexConfiguration(.bruteForce),
                         createdAt: Timestamp(milliseconds: 0))), at: .number(1))
             let mutation = Mutation.putDocument(document)
             try mutation.validateVectors(in: repository)
@@ -122,13 +123,80 @@ struct MutationTests {
         }
     }
 
+    @Test("reads the libraries of version 1, with the index that they name, and their changes")
+    func readsVersion1() throws {
+        var library = BinaryWriter(capacity: 64)
+        library.write(uuid: (high: 1, low: 2))
+        library.write("papers")
+        library.write(false)
+        library.write("l2")
+        library.write(UInt32(7))
+        library.write("external")
+        library.write("brute_force")
+        library.write(Int64(99))
+        var change = BinaryWriter(capacity: 64)
+        change.write(uuid: (high: 1, low: 2))
+        change.write(true)
+        change.write("new")
+        change.write(true)
+        change.write(false)
+        change.write(Int64(100))
+        func read(_ type: UInt8, _ payload: [UInt8], version: UInt8 = 1) throws -> Mutation {
+            try Mutation(record: LogRecord(type: type, version: version, flags: [], sequence: .zero, payload: payload))
+        }
+        let id = LibraryID(high: 1, low: 2)
+
+        let created = try read(1, library.bytes)
+        #expect(
+            created
+                == .createLibrary(
+                    LibraryRecord(
+                        id: id, name: "papers", description: nil, metric: .l2, dimension: 7, model: "external",
+                        index: IndexConfiguration(.bruteForce), createdAt: Timestamp(milliseconds: 99))))
+        #expect(
+            try read(2, change.bytes)
+                == .updateLibrary(id, LibraryChange(name: "new", description: .some(nil)), at: Timestamp(milliseconds: 100)))
+        // What is written of them today is version 2, and neither is taken for the other.
+        #expect(created.recordType.version == 2)
+        #expect(throws: StorageError.self) { try read(1, library.bytes, version: 2) }
+        #expect(throws: StorageError.self) { try read(1, created.encoded()) }
+        #expect(throws: StorageError.self) { try read(2, change.bytes, version: 2) }
+    }
+
+    @Test(
+        "refuses an index that cannot be",
+        arguments: [
+            ("flat", "none", [], "this version knows no IndexKind 'flat'"),
+            ("hnsw", "int4", [], "this version knows no Quantization 'int4'"),
+            ("ivf", "int8", [], "an index ivf of int8"), ("hnsw", "none", [("x", 1)], "this version knows no IndexParameter 'x'"),
+            ("hnsw", "none", [("nlist", 1)], "parameters of another index than hnsw"), ("hnsw", "none", [("m", 97)], "m 97"),
+            ("hnsw", "none", [("m", .max)], "m 4294967295"), ("hnsw", "none", [("m", 8), ("m", 8)], "m 8"),
+        ] as [(String, String, [(String, UInt32)], String)])
+    func refusesImpossibleIndexes(kind: String, quantization: String, parameters: [(String, UInt32)], reason: String) {
+        var writer = BinaryWriter(capacity: 64)
+        writer.write(uuid: (high: 1, low: 2))
+        writer.write(kind)
+        writer.write(quantization)
+        writer.write(UInt32(parameters.count))
+        for (name, value) in parameters {
+            writer.write(name)
+            writer.write(value)
+        }
+        writer.write(Int64(0))
+
+        #expect(throws: StorageError.malformedPayload(offset: 0, reason: reason)) {
+            try Mutation(record: LogRecord(type: 6, version: 1, flags: [], sequence: .zero, payload: writer.bytes))
+        }
+    }
+
     @Test("refuses a library of an unknown metric or an impossible dimension", arguments: [0, Limits.maxDimension + 1])
     func refusesImpossibleLibraries(dimension: Int) {
         func record(dimension: Int) -> LogRecord {
             LogRecord(
                 .createLibrary(
                     LibraryRecord(
-                        id: .number(1), name: "", description: nil, metric: .l2, dimension: dimension, model: "", index: IndexConfiguration(.bruteForce),
+                        id: .number(1), name: "", description: nil, metric: .l2, dimension: dimension, model: "",
+                        index: IndexConfiguration(.bruteForce),
                         createdAt: Timestamp(milliseconds: 0))))
         }
         #expect(throws: Never.self) { try Mutation(record: record(dimension: Limits.maxDimension)) }
@@ -147,7 +215,9 @@ struct MutationTests {
 
 extension LogRecord {
     fileprivate init(_ mutation: Mutation) {
-        self.init(type: mutation.recordType.rawValue, version: mutation.recordType.version, flags: [], sequence: .zero, payload: mutation.encoded())
+        self.init(
+            type: mutation.recordType.rawValue, version: mutation.recordType.version, flags: [], sequence: .zero,
+            payload: mutation.encoded())
     }
 
     fileprivate func with(_ payload: [UInt8]) -> LogRecord {
@@ -191,12 +261,6 @@ extension SplitMix {
         default:
             .rebuildIndex(id(), index(), at: time())
         }
-    }
-
-    private mutating func index() -> IndexConfiguration {
-        let kind = IndexKind.allCases.randomElement(using: &self)!
-        return IndexConfiguration(
-            kind, quantization: kind.quantizations.randomElement(using: &self)!, chosen: parameters(of: kind.parameters))
     }
 
     private mutating func parameters(of known: [IndexParameter]) -> [IndexParameter: Int] {

@@ -22,7 +22,11 @@ struct ReplayTests {
         try test.database.deleteDocument(.number(5))
         try test.database.deleteLibrary(doomed)
         _ = try test.database.updateLibrary(last, LibraryChange(name: "renamed", description: "words"))
+        try test.database.rebuildIndex(of: library, as: IndexConfiguration(.hnsw, quantization: .int8, chosen: [.m: 8]))
+        try test.database.waitUntilIndexed(library)
+        _ = try test.database.updateLibrary(library, LibraryChange(indexParameters: [.efSearch: 50]))
         let live = try test.database.dump()
+        #expect(live.libraries[0].record.index == IndexConfiguration(.hnsw, quantization: .int8, chosen: [.m: 8, .efSearch: 50]))
         #expect(live.libraries.map(\.record.name) == ["first", "renamed"])
         #expect(live.libraries[0].documents.map(\.id) == [1, 2, 3, 6, 7].map(DocumentID.number))
 
@@ -30,12 +34,12 @@ struct ReplayTests {
             try test.reopen()
 
             #expect(try test.database.dump() == live, "round \(round)")
-            #expect(test.database.recovery.recordsReplayed == 14)
+            #expect(test.database.recovery.recordsReplayed == 16)
             #expect(test.database.recovery.sealed)
-            #expect(test.database.durableSequence == .number(14))
+            #expect(test.database.durableSequence == .number(16))
         }
         // The next change goes on where the last one stood, and deleted ids stay free.
-        #expect(try test.database.put(5, in: last, [chunk(4, [1, 0, 0, 0])]).sequence == .number(15))
+        #expect(try test.database.put(5, in: last, [chunk(4, [1, 0, 0, 0])]).sequence == .number(17))
     }
 
     @Test("makes the directory it is given, with its parents")
@@ -148,7 +152,8 @@ enum InapplicableChange: CaseIterable {
     private static func library(_ number: Int) -> Mutation {
         .createLibrary(
             LibraryRecord(
-                id: .number(number), name: "", description: nil, metric: .l2, dimension: 4, model: "external", index: IndexConfiguration(.bruteForce),
+                id: .number(number), name: "", description: nil, metric: .l2, dimension: 4, model: "external",
+                index: IndexConfiguration(.bruteForce),
                 createdAt: Timestamp(milliseconds: 0)))
     }
 
