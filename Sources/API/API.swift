@@ -12,6 +12,7 @@ package struct API: Sendable {
     package init(_ service: Service, logger: Logger = Logger(label: "quire.api")) {
         var router = Router<Handler>()
         LibraryRoutes(service: service).add(to: &router)
+        IndexRoutes(service: service).add(to: &router)
         DocumentRoutes(service: service).add(to: &router)
         SearchRoutes(service: service).add(to: &router)
         ModelRoutes(service: service).add(to: &router)

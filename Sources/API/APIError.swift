@@ -182,6 +182,11 @@ extension APIError {
             self.init([JSONProblem(location: location, message: problem.message, kind: problem.kind)])
         case .tooManyDocuments(let limit):
             self.init(.validation, "The library holds MAX_DOCUMENTS_PER_LIBRARY = \(limit) documents")
+        case .unknownIndexParameter(let parameter, let kind):
+            let location: [JSONPathComponent] = [.key("body"), .key("index_params"), .key(parameter.rawValue)]
+            self.init([JSONProblem(location: location, message: "the index is '\(kind.rawValue)' by now", kind: .unknownField)])
+        case .indexIsChanging:
+            self.init(.conflict, "The library's index is being built anew; GET /v1/libraries/{id}/index says how far it is")
         case .changedSince(let sequence):
             self.init(.preconditionFailed, "If-Match does not match: the current ETag is \"\(sequence)\"")
         case .storage(let error): self.init(error)

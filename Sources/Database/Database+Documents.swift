@@ -43,7 +43,7 @@ extension Database {
             guard let library = repository.library(document.libraryID) else { throw .documentNotFound(id) }
             let embeddings = library.lock.withReadLock {
                 // The rows are the document's only while this version of it is in the library.
-                library.contains(document) ? document.chunks.map { library.vectors.copyVector($0.row) } : nil
+                library.contains(document) ? document.chunks.map { library.vectors.store.copyVector($0.row) } : nil
             }
             if let embeddings { return DocumentView(document: document, embeddings: embeddings) }
         }

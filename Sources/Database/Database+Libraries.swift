@@ -26,7 +26,20 @@ package struct LibraryView: Sendable {
 package struct LibraryStatistics: Sendable {
     package let library: LibraryView
     package let vectors: VectorStoreStatistics
-    package let index: IndexStatistics
+    package let index: IndexStatus
+}
+
+/// How a library's index is.
+package struct IndexStatus: Sendable {
+    /// What the index that searches use was asked to be; the library's record says what it was asked to become.
+    package let configuration: IndexConfiguration
+    package let statistics: IndexedStatistics
+
+    /// Under the library's read lock.
+    init(_ library: Library) {
+        configuration = library.indexInUse
+        statistics = library.vectors.statistics
+    }
 }
 
 /// A part of a list. `next` continues it and stays valid while the list changes.
@@ -37,12 +50,13 @@ package struct Page<Element: Sendable>: Sendable {
 
 extension Database {
     package func createLibrary(
-        name: String, description: String?, metric: Metric, dimension: Int, model: String, indexKind: IndexKind
+        name: String, description: String?, metric: Metric, dimension: Int, model: String,
+        index: IndexConfiguration = IndexConfiguration(.auto)
     ) throws(DatabaseError) -> LibraryView {
         precondition((1...Limits.maxDimension).contains(dimension), "checked by the caller")
         let record = LibraryRecord(
             id: .random(), name: name, description: description, metric: metric, dimension: dimension, model: model,
-            indexKind: indexKind, createdAt: .now())
+            index: index, createdAt: .now())
         return try commit(.createLibrary(record)).library
     }
 
@@ -62,7 +76,28 @@ extension Database {
     package func updateLibrary(
         _ id: LibraryID, _ change: LibraryChange, expecting expected: SequenceNumber? = nil
     ) throws(DatabaseError) -> LibraryView {
-        try commit(.updateLibrary(id, change, at: .now()), expecting: expected).library
+        try commit(.updateLibrary(id, change, at: .now()), expecting: expected) { state throws(DatabaseError) in
+            // What is being built would have to begin again.
+            guard change.indexParameters.isEmpty || !state.isChangingIndex(of: id) else { throw .indexIsChanging(id) }
+        }.library
+    }
+
+    /// Has the index built anew beside the one in use, which it replaces when it is complete.
+    ///
+    /// - Parameter old: what the caller made the new configuration of; somebody else may have changed it since.
+    package func rebuildIndex(
+        of id: LibraryID, as index: IndexConfiguration, insteadOf old: IndexConfiguration
+    ) throws(DatabaseError) -> IndexStatus {
+        let outcome = try commit(.rebuildIndex(id, index, at: .now())) { state throws(DatabaseError) in
+            guard !state.isChangingIndex(of: id), state.index(of: id) == old else { throw .indexIsChanging(id) }
+        }
+        guard case .index(let status) = outcome else { preconditionFailure("rebuilding an index gives its status") }
+        return status
+    }
+
+    package func indexStatus(of id: LibraryID) throws(DatabaseError) -> IndexStatus {
+        let library = try existingLibrary(id)
+        return library.lock.withReadLock { IndexStatus(library) }
     }
 
     /// Deletes the library with all its documents.
@@ -73,8 +108,13 @@ extension Database {
     package func statistics(of id: LibraryID) throws(DatabaseError) -> LibraryStatistics {
         let library = try existingLibrary(id)
         return library.lock.withReadLock {
-            LibraryStatistics(library: LibraryView(library), vectors: library.vectors.statistics, index: library.index.statistics)
+            LibraryStatistics(library: LibraryView(library), vectors: library.vectors.store.statistics, index: IndexStatus(library))
         }
+    }
+
+    /// Returns when the library's index has nothing left to take in, let go or build; at once if the database is closed.
+    package func waitUntilIndexed(_ id: LibraryID) throws(DatabaseError) {
+        builder.waitUntilClean(try existingLibrary(id))
     }
 
     func existingLibrary(_ id: LibraryID) throws(DatabaseError) -> Library {

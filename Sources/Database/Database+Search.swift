@@ -22,10 +22,13 @@ package struct SearchResult: Sendable {
 
     /// By ascending distance, equal distances by chunk id.
     package let hits: [SearchHit]
+    /// What did the search: never `auto`.
     package let indexKind: IndexKind
     /// Whether every chunk was considered.
     package let isExact: Bool
-    /// The vectors whose distance was computed.
+    /// The candidates that a graph kept.
+    package let ef: Int?
+    /// The vectors that were compared with the query.
     package let scored: Int
     package let shortage: Shortage?
 }
@@ -33,9 +36,13 @@ package struct SearchResult: Sendable {
 extension Database {
     /// The `count` chunks nearest to `query`, which must be valid for the library.
     ///
-    /// - Parameter threshold: chunks farther than this are left out; equal is near enough.
+    /// - Parameters:
+    ///   - threshold: chunks farther than this are left out; equal is near enough.
+    ///   - ef: the candidates that a graph keeps, if not as configured.
+    ///   - isExact: whether every chunk must be considered.
     package func search(
-        in id: LibraryID, query: [Float], count: Int, threshold: Float? = nil, withEmbeddings: Bool = false
+        in id: LibraryID, query: [Float], count: Int, threshold: Float? = nil, ef: Int? = nil, isExact: Bool = false,
+        withEmbeddings: Bool = false
     ) throws(DatabaseError) -> SearchResult {
         precondition(count > 0, "a search asks for something")
         let library = try existingLibrary(id)
@@ -44,7 +51,7 @@ extension Database {
             if let problem = VectorStore.validate(query.span, metric: record.metric, dimension: record.dimension) {
                 throw .invalidVector(problem, chunk: nil)
             }
-            let (neighbors, outcome) = library.nearestRows(to: query, count: count)
+            let (neighbors, outcome) = library.nearestRows(to: query, count: count, ef: ef, isExact: isExact)
             let near = neighbors.prefix { $0.distance <= threshold ?? .infinity }
             var hits: [SearchHit] = []
             for neighbor in near {
@@ -52,7 +59,7 @@ extension Database {
                     hits.append(
                         SearchHit(
                             document: holder.document, chunkIndex: Int(holder.chunkIndex), distance: neighbor.distance,
-                            embedding: withEmbeddings ? library.vectors.copyVector(neighbor.row) : nil))
+                            embedding: withEmbeddings ? library.vectors.store.copyVector(neighbor.row) : nil))
                 }
             }
             hits.sort { ($0.distance, $0.chunk.id) < ($1.distance, $1.chunk.id) }
@@ -60,7 +67,7 @@ extension Database {
             let shortage: SearchResult.Shortage? =
                 hits.count == count ? nil : near.count < neighbors.count ? .distanceThreshold : .librarySize
             return SearchResult(
-                hits: hits, indexKind: record.indexKind, isExact: outcome.exact, scored: outcome.scored, shortage: shortage)
+                hits: hits, indexKind: outcome.index, isExact: outcome.exact, ef: outcome.ef, scored: outcome.scored, shortage: shortage)
         }
     }
 }
@@ -68,17 +75,19 @@ extension Database {
 extension Library {
     /// The rows that hold the `count` nearest chunks: the `count` nearest rows and all that are as far as the last of them, because
     /// equal distances are ordered by chunk id, which an index does not know.
-    fileprivate func nearestRows(to query: [Float], count: Int) -> (neighbors: ArraySlice<Neighbor>, outcome: SearchOutcome) {
-        var asked = count + 1
+    fileprivate func nearestRows(
+        to query: [Float], count: Int, ef: Int?, isExact: Bool
+    ) -> (neighbors: ArraySlice<Neighbor>, outcome: SearchOutcome) {
+        var request = SearchRequest(count: count + 1, ef: ef, isExact: isExact)
         while true {
-            let outcome = index.search(query.span, count: asked)
+            let outcome = vectors.search(query.span, request)
             let found = outcome.neighbors
             guard found.count > count else { return (found[...], outcome) }
             let farthest = found[count - 1].distance
-            if found.count < asked || found[found.count - 1].distance > farthest {
+            if found.count < request.count || found[found.count - 1].distance > farthest {
                 return (found.prefix { $0.distance <= farthest }, outcome)
             }
-            asked *= 2
+            request.count *= 2
         }
     }
 }

@@ -8,24 +8,30 @@ package import Storage
 /// replaying those N gives.
 // Sound as Sendable: `pending` is read and written under `writeLock`; everything else is constant or has its own lock.
 package final class Database: @unchecked Sendable {
-    let repository = Repository()
+    let repository: Repository
+    let builder: IndexBuilder
     private let directoryLock: DirectoryLock
     private let log: WriteAheadLog
     /// Held while a change is validated and gets its place in the log, so that both happen in one order.
     private let writeLock = Lock()
     private var pending = PendingChanges()
 
-    /// Locks the directory and replays its log.
+    /// Locks the directory and replays its log; then indexes are built beside everything else.
     ///
-    /// - Parameter storageFailed: called once, on the log's thread, when the storage failed for good; nothing is acknowledged after it.
-    /// - Throws: `StorageError`.
+    /// - Parameters:
+    ///   - builderThreads: how many threads build indexes; 0: none are built.
+    ///   - storageFailed: called once, on the log's thread, when the storage failed for good; nothing is acknowledged after it.
+    /// - Throws: `StorageError`, and `Thread.StartFailed`.
     package init(
         directory: String, fileSystem: any FileSystem = LocalFileSystem(), durability: DurabilityPolicy = .always,
-        storageFailed: @escaping @Sendable (StorageError) -> Void = { _ in }
+        builderThreads: Int = 1, storageFailed: @escaping @Sendable (StorageError) -> Void = { _ in }
     ) throws {
         try Self.makeDirectories(directory, fileSystem)
         directoryLock = try DirectoryLock(directory: directory)
-        let repository = repository
+        let builder = IndexBuilder(threads: builderThreads)
+        let repository = Repository(builder: builder)
+        self.builder = builder
+        self.repository = repository
         log = try WriteAheadLog.open(directory: directory, fileSystem: fileSystem, policy: durability) { record in
             let mutation: Mutation
             do {
@@ -51,12 +57,23 @@ package final class Database: @unchecked Sendable {
                 }
                 if error.category == .storageFailed { storageFailed(error) }
             })
+        // Only now: what the log ends with is built, not what it went through.
+        do {
+            try builder.start()
+        } catch {
+            try log.close()
+            throw error
+        }
     }
 
-    /// Finishes what is queued and closes the log. Changes are refused from here on; reading still works.
+    deinit { builder.stop() }
+
+    /// Finishes the changes that are queued and closes the log; indexes stay as they are. Changes are refused from here on; reading
+    /// still works.
     ///
     /// - Throws: what kept the log from ending well.
     package func close() throws(StorageError) {
+        builder.stop()
         try log.close()
     }
 
@@ -87,7 +104,9 @@ package final class Database: @unchecked Sendable {
         let payload = mutation.encoded()
         let (change, record) = try writeLock.withLock { () throws(DatabaseError) in
             let documentCount = try validate(mutation, expected, check)
-            let record = try storing { () throws(StorageError) in try log.append(type: mutation.recordType.rawValue, payload: payload) }
+            let record = try storing { () throws(StorageError) in
+                try log.append(type: mutation.recordType.rawValue, version: mutation.recordType.version, payload: payload)
+            }
             return (pending.append(mutation, at: record.sequence, documentCount: documentCount), record)
         }
         try storing { () throws(StorageError) in try log.waitUntilCommitted(record) }
@@ -107,7 +126,7 @@ package final class Database: @unchecked Sendable {
         return switch mutation {
         case .putDocument(let record): state.library(of: record.id) == nil ? count + 1 : count
         case .deleteDocument: count - 1
-        case .createLibrary, .updateLibrary, .deleteLibrary: count
+        case .createLibrary, .updateLibrary, .deleteLibrary, .rebuildIndex: count
         }
     }
 

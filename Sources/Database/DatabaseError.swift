@@ -14,6 +14,9 @@ package enum DatabaseError: Error, Equatable {
     case repeatedChunk(ChunkID)
     case invalidVector(VectorProblem, chunk: Int?)
     case tooManyDocuments(limit: Int)
+    case unknownIndexParameter(IndexParameter, of: IndexKind)
+    /// Another index is being built for the library, or a change of its index is on its way.
+    case indexIsChanging(LibraryID)
     /// The object is not in the state the caller named.
     case changedSince(SequenceNumber)
     case storage(StorageError)

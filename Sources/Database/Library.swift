@@ -19,8 +19,9 @@ package final class Library: @unchecked Sendable {
     private(set) var sequence: SequenceNumber
     private(set) var documents: [Document] = []
     private(set) var chunkCount = 0
-    let vectors: VectorStore
-    let index: any VectorIndex
+    let vectors: IndexedVectors
+    /// What the index in use was asked to be, while another one is being built.
+    private var formerIndex: IndexConfiguration?
     private var holders = RowHolders()
 
     init(_ record: LibraryRecord, at sequence: SequenceNumber) {
@@ -31,8 +32,7 @@ package final class Library: @unchecked Sendable {
         self.updatedAt = record.createdAt
         self.createdSequence = sequence
         self.sequence = sequence
-        self.vectors = VectorStore(dimension: record.dimension, metric: record.metric)
-        self.index = record.indexKind.makeIndex(over: vectors)
+        self.vectors = IndexedVectors(dimension: record.dimension, metric: record.metric, configuration: record.index)
     }
 
     // MARK: Changes, under the write lock
@@ -40,13 +40,34 @@ package final class Library: @unchecked Sendable {
     func change(_ change: LibraryChange, at time: Timestamp, _ sequence: SequenceNumber) {
         if let name = change.name { record.name = name }
         if let description = change.description { record.description = description }
+        if !change.indexParameters.isEmpty {
+            record.index = record.index.with(change.indexParameters)
+            vectors.reconfigure(record.index)
+        }
         touch(time, sequence)
+    }
+
+    func rebuildIndex(_ index: IndexConfiguration, at time: Timestamp, _ sequence: SequenceNumber) {
+        let old = record.index
+        record.index = index
+        if index != old { vectors.reconfigure(index) }
+        // What is not yet in an index need not be built anew; so a replayed log builds what it ends with, and once.
+        if old.servesAs(index), vectors.statistics.indexed > 0 { vectors.rebuild() }
+        formerIndex = vectors.isRebuilding ? old : nil
+        touch(time, sequence)
+    }
+
+    /// What a builder should do next; nil: nothing.
+    func beginIndexWork() -> IndexWork? {
+        let work = vectors.beginWork()
+        if !vectors.isRebuilding { formerIndex = nil }
+        return work
     }
 
     /// Puts a document in its place in the order of creation: at the end, or where `old` stands.
     func put(_ record: DocumentRecord, replacing old: Document?, at sequence: SequenceNumber) -> Document {
         // New vectors first: a vector that stays keeps its row.
-        let rows = record.chunks.map { insert($0.embedding) }
+        let rows = record.chunks.map { vectors.insert($0.embedding.span) }
         let chunks = zip(record.chunks, rows).map { Chunk($0, row: $1) }
         let document = Document(
             record, chunks: chunks, createdAt: old?.createdAt ?? record.writtenAt,
@@ -69,16 +90,10 @@ package final class Library: @unchecked Sendable {
         touch(time, sequence)
     }
 
-    private func insert(_ vector: [Float]) -> Row {
-        let row = vectors.insert(vector.span)
-        index.insert(row)
-        return row
-    }
-
     private func releaseChunks(of document: Document) {
         for chunk in document.chunks {
             holders.remove(document, chunk: chunk)
-            if vectors.release(chunk.row) { index.remove(chunk.row) }
+            vectors.release(chunk.row)
         }
         chunkCount -= document.chunks.count
     }
@@ -92,6 +107,9 @@ package final class Library: @unchecked Sendable {
 
     /// Up to `limit` of the chunks that hold a row, by id.
     func holders(of row: Row, limit: Int) -> ArraySlice<RowHolders.Holder> { holders.holders(of: row, limit: limit) }
+
+    /// What the index that searches use was asked to be: not yet what it was asked to become.
+    var indexInUse: IndexConfiguration { formerIndex ?? record.index }
 
     /// Whether this very version of the document is in the library.
     func contains(_ document: Document) -> Bool {

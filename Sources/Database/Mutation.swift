@@ -9,11 +9,13 @@ enum Mutation: Equatable {
     /// Creates the document, or replaces the one with its id.
     case putDocument(DocumentRecord)
     case deleteDocument(DocumentID, in: LibraryID, at: Timestamp)
+    /// Builds the library's index anew, in this configuration.
+    case rebuildIndex(LibraryID, IndexConfiguration, at: Timestamp)
 
     var libraryID: LibraryID {
         switch self {
         case .createLibrary(let record): record.id
-        case .updateLibrary(let id, _, _), .deleteLibrary(let id): id
+        case .updateLibrary(let id, _, _), .deleteLibrary(let id), .rebuildIndex(let id, _, _): id
         case .putDocument(let record): record.libraryID
         case .deleteDocument(_, let id, _): id
         }
@@ -30,6 +32,15 @@ extension Mutation {
         case deleteLibrary = 3
         case putDocument = 4
         case deleteDocument = 5
+        case rebuildIndex = 6
+
+        /// The one that is written; those before it stay readable.
+        var version: UInt8 {
+            switch self {
+            case .createLibrary, .updateLibrary: 2
+            case .deleteLibrary, .putDocument, .deleteDocument, .rebuildIndex: 1
+            }
+        }
     }
 
     var recordType: RecordType {
@@ -39,6 +50,7 @@ extension Mutation {
         case .deleteLibrary: .deleteLibrary
         case .putDocument: .putDocument
         case .deleteDocument: .deleteDocument
+        case .rebuildIndex: .rebuildIndex
         }
     }
 
@@ -52,13 +64,14 @@ extension Mutation {
             writer.write(library.metric.rawValue)
             writer.write(UInt32(library.dimension))
             writer.write(library.model)
-            writer.write(library.indexKind.rawValue)
+            writer.write(library.index)
             writer.write(library.createdAt.milliseconds)
         case .updateLibrary(let id, let change, let time):
             writer.write(id)
             writer.write(optional: change.name)
             writer.write(change.description != nil)
             writer.write(optional: change.description ?? nil)
+            writer.write(change.indexParameters)
             writer.write(time.milliseconds)
         case .deleteLibrary(let id):
             writer.write(id)
@@ -67,6 +80,10 @@ extension Mutation {
         case .deleteDocument(let id, let libraryID, let time):
             writer.write(id)
             writer.write(libraryID)
+            writer.write(time.milliseconds)
+        case .rebuildIndex(let id, let index, let time):
+            writer.write(id)
+            writer.write(index)
             writer.write(time.milliseconds)
         }
         return writer.bytes
@@ -80,19 +97,21 @@ extension Mutation {
 
     /// - Throws: `malformedPayload` if the payload is not what the record's type promises, `unsupportedRecord` for a type of a later version.
     init(record: LogRecord) throws(StorageError) {
-        guard let type = RecordType(rawValue: record.type), record.version == 1 else {
+        guard let type = RecordType(rawValue: record.type), (1...type.version).contains(record.version) else {
             throw .unsupportedRecord(type: record.type, version: record.version)
         }
         var reader = BinaryReader(record.payload)
         switch type {
         case .createLibrary:
-            self = .createLibrary(try reader.readLibrary())
+            self = .createLibrary(try reader.readLibrary(version: record.version))
         case .updateLibrary:
             let id: LibraryID = try reader.readID()
             let name = try reader.readOptionalString()
             let changesDescription = try reader.readBool()
             let description = try reader.readOptionalString()
-            let change = LibraryChange(name: name, description: changesDescription ? .some(description) : nil)
+            let parameters = record.version == 1 ? [:] : try reader.readIndexParameters()
+            let change = LibraryChange(
+                name: name, description: changesDescription ? .some(description) : nil, indexParameters: parameters)
             self = .updateLibrary(id, change, at: try reader.readTimestamp())
         case .deleteLibrary:
             self = .deleteLibrary(try reader.readID())
@@ -100,6 +119,8 @@ extension Mutation {
             self = .putDocument(try reader.readDocument())
         case .deleteDocument:
             self = .deleteDocument(try reader.readID(), in: try reader.readID(), at: try reader.readTimestamp())
+        case .rebuildIndex:
+            self = .rebuildIndex(try reader.readID(), try reader.readIndex(), at: try reader.readTimestamp())
         }
         try reader.finish()
     }
@@ -113,6 +134,22 @@ extension BinaryWriter {
     fileprivate mutating func write(optional text: String?) {
         write(text != nil)
         if let text { write(text) }
+    }
+
+    fileprivate mutating func write(_ index: IndexConfiguration) {
+        write(index.kind.rawValue)
+        write(index.quantization.rawValue)
+        write(index.chosen)
+    }
+
+    /// In one order, so that equal changes have equal bytes.
+    fileprivate mutating func write(_ parameters: [IndexParameter: Int]) {
+        write(UInt32(parameters.count))
+        for parameter in IndexParameter.allCases {
+            guard let value = parameters[parameter] else { continue }
+            write(parameter.rawValue)
+            write(UInt32(value))
+        }
     }
 
     fileprivate mutating func write(_ document: DocumentRecord) {
@@ -159,7 +196,7 @@ extension BinaryReader {
         return value
     }
 
-    fileprivate mutating func readLibrary() throws(StorageError) -> LibraryRecord {
+    fileprivate mutating func readLibrary(version: UInt8) throws(StorageError) -> LibraryRecord {
         let id: LibraryID = try readID()
         let name = try readString()
         let description = try readOptionalString()
@@ -168,9 +205,36 @@ extension BinaryReader {
         guard (1...Limits.maxDimension).contains(dimension) else {
             throw .malformedPayload(offset: 0, reason: "dimension \(dimension)")
         }
+        let model = try readString()
+        let index = version == 1 ? IndexConfiguration(try readCase(of: IndexKind.self)) : try readIndex()
         return LibraryRecord(
-            id: id, name: name, description: description, metric: metric, dimension: dimension, model: try readString(),
-            indexKind: try readCase(of: IndexKind.self), createdAt: try readTimestamp())
+            id: id, name: name, description: description, metric: metric, dimension: dimension, model: model, index: index,
+            createdAt: try readTimestamp())
+    }
+
+    fileprivate mutating func readIndex() throws(StorageError) -> IndexConfiguration {
+        let kind = try readCase(of: IndexKind.self)
+        let quantization = try readCase(of: Quantization.self)
+        guard kind.quantizations.contains(quantization) else {
+            throw .malformedPayload(offset: 0, reason: "an index \(kind.rawValue) of \(quantization.rawValue)")
+        }
+        let parameters = try readIndexParameters()
+        guard parameters.keys.allSatisfy(kind.parameters.contains) else {
+            throw .malformedPayload(offset: 0, reason: "parameters of another index than \(kind.rawValue)")
+        }
+        return IndexConfiguration(kind, quantization: quantization, chosen: parameters)
+    }
+
+    fileprivate mutating func readIndexParameters() throws(StorageError) -> [IndexParameter: Int] {
+        var parameters: [IndexParameter: Int] = [:]
+        for _ in 0..<(try readUInt32()) {
+            let parameter = try readCase(of: IndexParameter.self)
+            let value = Int(try readUInt32())
+            guard parameter.range.contains(value), parameters.updateValue(value, forKey: parameter) == nil else {
+                throw .malformedPayload(offset: 0, reason: "\(parameter.rawValue) \(value)")
+            }
+        }
+        return parameters
     }
 
     fileprivate mutating func readDocument() throws(StorageError) -> DocumentRecord {

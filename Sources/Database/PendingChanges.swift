@@ -28,6 +28,8 @@ struct PendingChanges {
     private(set) var libraries: [LibraryID: Entry<Void>] = [:]
     private(set) var documents: [DocumentID: Entry<LibraryID>] = [:]
     private(set) var chunks: [ChunkID: Entry<DocumentID>] = [:]
+    /// The last change of a library's index.
+    private(set) var indexChanges: [LibraryID: SequenceNumber] = [:]
     private(set) var lastChanges: [LibraryID: SequenceNumber] = [:]
     /// How many documents a library with pending changes will have.
     private(set) var documentCounts: [LibraryID: Int] = [:]
@@ -37,8 +39,8 @@ struct PendingChanges {
         switch mutation {
         case .createLibrary(let record):
             libraries[record.id] = Entry(value: (), sequence: sequence)
-        case .updateLibrary:
-            break
+        case .updateLibrary(let id, let change, _):
+            if !change.indexParameters.isEmpty { indexChanges[id] = sequence }
         case .deleteLibrary(let id):
             libraries[id] = Entry(value: nil, sequence: sequence)
         case .putDocument(let record):
@@ -46,6 +48,8 @@ struct PendingChanges {
             for chunk in record.chunks { chunks[chunk.id] = Entry(value: record.id, sequence: sequence) }
         case .deleteDocument(let id, _, _):
             documents[id] = Entry(value: nil, sequence: sequence)
+        case .rebuildIndex(let id, _, _):
+            indexChanges[id] = sequence
         }
         documentCounts[mutation.libraryID] = documentCount
         lastChanges[mutation.libraryID] = sequence
@@ -65,7 +69,7 @@ struct PendingChanges {
         let library = change.mutation.libraryID
         switch change.mutation {
         case .createLibrary, .deleteLibrary: Self.drop(library, from: &libraries, at: change.sequence)
-        case .updateLibrary: break
+        case .updateLibrary, .rebuildIndex: if indexChanges[library] == change.sequence { indexChanges[library] = nil }
         case .putDocument(let record):
             Self.drop(record.id, from: &documents, at: change.sequence)
             for chunk in record.chunks { Self.drop(chunk.id, from: &chunks, at: change.sequence) }

@@ -11,12 +11,13 @@ package struct LibraryRecord: Sendable, Equatable {
     package let metric: Metric
     package let dimension: Int
     package let model: String
-    package let indexKind: IndexKind
+    /// The index as it was asked for last.
+    package var index: IndexConfiguration
     package let createdAt: Timestamp
 
     package init(
-        id: LibraryID, name: String, description: String?, metric: Metric, dimension: Int, model: String, indexKind: IndexKind,
-        createdAt: Timestamp
+        id: LibraryID, name: String, description: String?, metric: Metric, dimension: Int, model: String,
+        index: IndexConfiguration, createdAt: Timestamp
     ) {
         self.id = id
         self.name = name
@@ -24,20 +25,23 @@ package struct LibraryRecord: Sendable, Equatable {
         self.metric = metric
         self.dimension = dimension
         self.model = model
-        self.indexKind = indexKind
+        self.index = index
         self.createdAt = createdAt
     }
 }
 
-/// A change of a library's name or description; `nil` leaves a field as it is.
+/// A change of what can change of a library at once; `nil` leaves a field as it is.
 package struct LibraryChange: Sendable, Equatable {
     package var name: String?
     /// `.some(nil)` removes the description.
     package var description: String??
+    /// Other values for parameters of the library's index; the others stay.
+    package var indexParameters: [IndexParameter: Int]
 
-    package init(name: String? = nil, description: String?? = nil) {
+    package init(name: String? = nil, description: String?? = nil, indexParameters: [IndexParameter: Int] = [:]) {
         self.name = name
         self.description = description
+        self.indexParameters = indexParameters
     }
 }
 

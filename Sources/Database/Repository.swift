@@ -15,6 +15,12 @@ final class Repository: @unchecked Sendable {
     private var documents: [DocumentID: Document] = [:]
     private var documentCounts: [LibraryID: Int] = [:]
     private var chunks: [ChunkID: Document] = [:]
+    /// Is told of every change that may be work for it.
+    private let builder: IndexBuilder
+
+    init(builder: IndexBuilder) {
+        self.builder = builder
+    }
 
     // MARK: Look-ups
 
@@ -50,6 +56,7 @@ final class Repository: @unchecked Sendable {
     enum Outcome {
         case library(LibraryView)
         case document(Document)
+        case index(IndexStatus)
         case none
     }
 
@@ -66,6 +73,7 @@ final class Repository: @unchecked Sendable {
 
         case .updateLibrary(let id, let change, let time):
             let library = existing(id)
+            defer { if !change.indexParameters.isEmpty { builder.mark(library) } }
             return .library(
                 library.lock.withWriteLock {
                     library.change(change, at: time, sequence)
@@ -82,11 +90,13 @@ final class Repository: @unchecked Sendable {
                     libraryOrder.remove(at: libraryOrder.firstPosition { $0.createdSequence >= library.createdSequence })
                 }
             }
+            builder.forget(library)
             return .none
 
         case .putDocument(let record):
             let library = existing(record.libraryID)
             let old = document(record.id)
+            defer { builder.mark(library) }
             return .document(
                 library.lock.withWriteLock {
                     let document = library.put(record, replacing: old, at: sequence)
@@ -109,7 +119,17 @@ final class Repository: @unchecked Sendable {
                     documentCounts[libraryID] = library.documents.count
                 }
             }
+            builder.mark(library)
             return .none
+
+        case .rebuildIndex(let id, let index, let time):
+            let library = existing(id)
+            defer { builder.mark(library) }
+            return .index(
+                library.lock.withWriteLock {
+                    library.rebuildIndex(index, at: time, sequence)
+                    return IndexStatus(library)
+                })
         }
     }
 

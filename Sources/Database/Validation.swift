@@ -7,6 +7,8 @@ protocol ValidationState {
     func hasLibrary(_ id: LibraryID) -> Bool
     func library(of id: DocumentID) -> LibraryID?
     func document(holding id: ChunkID) -> DocumentID?
+    /// What the index of a library was asked to be.
+    func index(of id: LibraryID) -> IndexConfiguration?
 }
 
 extension Mutation {
@@ -26,7 +28,14 @@ extension Mutation {
         switch self {
         case .createLibrary(let record):
             guard !state.hasLibrary(record.id) else { throw .libraryExists(record.id) }
-        case .updateLibrary(let id, _, _), .deleteLibrary(let id):
+        case .updateLibrary(let id, let change, _):
+            guard state.hasLibrary(id) else { throw .libraryNotFound(id) }
+            guard !change.indexParameters.isEmpty else { return }
+            guard let kind = state.index(of: id)?.kind else { throw .libraryNotFound(id) }
+            for parameter in IndexParameter.allCases where change.indexParameters[parameter] != nil {
+                guard kind.parameters.contains(parameter) else { throw .unknownIndexParameter(parameter, of: kind) }
+            }
+        case .deleteLibrary(let id), .rebuildIndex(let id, _, _):
             guard state.hasLibrary(id) else { throw .libraryNotFound(id) }
         case .putDocument(let record):
             try record.validate(against: state)
@@ -59,6 +68,10 @@ struct CurrentState: ValidationState {
     func library(of id: DocumentID) -> LibraryID? { repository.document(id)?.libraryID }
 
     func document(holding id: ChunkID) -> DocumentID? { repository.documentHolding(id)?.id }
+
+    func index(of id: LibraryID) -> IndexConfiguration? {
+        repository.library(id).map { library in library.lock.withReadLock { library.record.index } }
+    }
 }
 
 /// The state as it will be when everything in flight is applied: what new changes are validated against.
@@ -89,6 +102,15 @@ struct StateToCome: ValidationState {
         return library(of: document) == nil ? nil : document
     }
 
+    /// As it is: who changes it asks first whether it is changing.
+    func index(of id: LibraryID) -> IndexConfiguration? { current.index(of: id) }
+
+    /// Whether a change of the library's index is in flight, or an index that was asked for is not yet built.
+    func isChangingIndex(of id: LibraryID) -> Bool {
+        if pending.indexChanges[id] != nil { return true }
+        return repository.library(id).map { library in library.lock.withReadLock { library.vectors.isRebuilding } } ?? false
+    }
+
     func documentCount(of id: LibraryID) -> Int { pending.documentCounts[id] ?? repository.documentCount(of: id) }
 
     /// The last change of the object that a mutation changes; `nil` for one that may make a new object.
@@ -96,7 +118,7 @@ struct StateToCome: ValidationState {
         switch mutation {
         case .createLibrary, .putDocument:
             return nil
-        case .updateLibrary(let id, _, _), .deleteLibrary(let id):
+        case .updateLibrary(let id, _, _), .deleteLibrary(let id), .rebuildIndex(let id, _, _):
             if let sequence = pending.lastChanges[id] { return sequence }
             return repository.library(id).map { library in library.lock.withReadLock { library.sequence } }
         case .deleteDocument(let id, _, _):

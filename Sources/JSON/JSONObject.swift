@@ -47,6 +47,13 @@ package struct JSONObject {
         return reader.descend(.key(name.description)) { read(value) }
     }
 
+    /// As above, for names known only at run time.
+    package mutating func optional<Value>(named name: String, _ read: (JSONValue) -> Value?) -> Value? {
+        let index = members.firstIndex { $0.key.elementsEqual(name.utf8) }
+        guard let value = take(index) else { return nil }
+        return reader.descend(.key(name)) { read(value) }
+    }
+
     /// Notes a problem with the object as a whole.
     package func note(_ kind: JSONProblem.Kind, _ message: String) {
         reader.note(kind, message)
@@ -57,16 +64,20 @@ package struct JSONObject {
         reader.descend(.key(name.description)) { reader.note(kind, message) }
     }
 
-    func noteUnknownMembers() {
+    func noteUnknownMembers(_ message: String) {
         for member in members where !member.isUsed {
             // The location names it, so the message need not: input is echoed once.
             let name = JSONReader.shortened(String(decoding: member.key, as: UTF8.self))
-            reader.descend(.key(name)) { reader.note(.unknownField, "unknown field") }
+            reader.descend(.key(name)) { reader.note(.unknownField, message) }
         }
     }
 
     private mutating func take(_ name: StaticString) -> JSONValue? {
-        guard let index = find(name) else { return nil }
+        take(find(name))
+    }
+
+    private mutating func take(_ index: Int?) -> JSONValue? {
+        guard let index else { return nil }
         members[index].isUsed = true
         guard quire_json_type_of(members[index].value) != QUIRE_JSON_NULL else { return nil }
         return JSONValue(reader: reader, value: members[index].value)

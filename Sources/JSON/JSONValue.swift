@@ -82,11 +82,12 @@ package struct JSONValue {
         return nil
     }
 
-    package func object(_ body: (inout JSONObject) -> Void) {
+    /// - Parameter message: what is said of members that nobody asked for.
+    package func object(unknownField message: String = "unknown field", _ body: (inout JSONObject) -> Void) {
         guard isType(.object) else { return }
         var object = JSONObject(reader: reader, value: value)
         body(&object)
-        object.noteUnknownMembers()
+        object.noteUnknownMembers(message)
     }
 
     /// An array whose number of elements is within `count`; elements that `read` refuses are left out.

@@ -16,10 +16,12 @@ package struct Thread: Sendable {
 
     private final class Work: Sendable {
         let name: String
+        let niceness: Int32
         let body: @Sendable () -> Void
 
-        init(name: String, body: @escaping @Sendable () -> Void) {
+        init(name: String, niceness: Int32, body: @escaping @Sendable () -> Void) {
             self.name = name
+            self.niceness = niceness
             self.body = body
         }
     }
@@ -29,7 +31,10 @@ package struct Thread: Sendable {
     /// - Parameters:
     ///   - name: what debuggers show; the first 15 bytes count.
     ///   - stackBytes: at least 16 KiB; `nil`: the system's default.
-    package init(_ name: String, stackBytes: Int? = nil, _ body: @escaping @Sendable () -> Void) throws(StartFailed) {
+    ///   - niceness: how far its priority is below its creator's; 19 is the lowest there is.
+    package init(
+        _ name: String, stackBytes: Int? = nil, niceness: Int32 = 0, _ body: @escaping @Sendable () -> Void
+    ) throws(StartFailed) {
         var attributes = pthread_attr_t()
         try check(pthread_attr_init(&attributes))
         defer { pthread_attr_destroy(&attributes) }
@@ -44,13 +49,15 @@ package struct Thread: Sendable {
         defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
 
         var identifier = pthread_t()
-        let work = Unmanaged.passRetained(Work(name: name, body: body))
+        let work = Unmanaged.passRetained(Work(name: name, niceness: niceness, body: body))
         let code = pthread_create(
             &identifier, &attributes,
             { argument in
                 // The retain above is taken over here; pthread_create passes the pointer on unchanged.
                 let work = Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue()
                 quire_name_thread(work.name)
+                // Linux keeps a niceness for each thread (nice(2)). Lowering a priority is always allowed.
+                if work.niceness > 0 { nice(work.niceness) }
                 var open = sigset_t()
                 sigemptyset(&open)
                 sigaddset(&open, SIGUSR1)

@@ -122,7 +122,7 @@ struct Responder {
             do {
                 let database = try Database(
                     directory: settings.dataDirectory, durability: DurabilityPolicy(settings.durability),
-                    storageFailed: { events.post(.storageFailed($0)) })
+                    builderThreads: settings.indexBuildThreads, storageFailed: { events.post(.storageFailed($0)) })
                 events.post(.loaded(database, catalogue))
             } catch {
                 events.post(.refused(ExitCode(openingFailedWith: error), "\(error)"))

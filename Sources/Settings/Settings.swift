@@ -34,6 +34,7 @@ package struct Settings: Sendable, Equatable {
 
     // Processes.
     package var workerThreads: Int
+    package var indexBuildThreads: Int
     package var nginxWorkerProcesses: Int
     package var runDirectory: String
 
@@ -117,6 +118,9 @@ package struct Settings: Sendable, Equatable {
         workerThreads = try reader.integer(
             "worker_threads", automatic: max(16, 4 * reader.machine.cores), in: 1...1024, unit: "threads",
             "Requests handled at the same time; auto: 4 per core, at least 16")
+        indexBuildThreads = try reader.integer(
+            "index_build_threads", automatic: min(256, reader.machine.cores), in: 1...256, unit: "threads",
+            "Threads that build indexes, of lower priority than those of requests; auto: one per core")
         nginxWorkerProcesses = try reader.integer(
             "nginx_worker_processes", automatic: min(64, reader.machine.cores), in: 1...64, unit: "processes",
             "nginx's workers; auto: one per core")

@@ -3,6 +3,7 @@ import HTTPTypes
 import Settings
 import TestSupport
 import Testing
+import VectorSearch
 
 @testable import API
 
@@ -62,6 +63,35 @@ struct ContractTests {
         #expect(limit("VectorSearch", "k", "maximum") == settings.maxResultsK)
         let text = String(decoding: PackageResources.openapi_json, as: UTF8.self)
         #expect(text.contains("`MAX_BODY_BYTES` (\(settings.maxBodyBytes) by default)"))
+    }
+
+    @Test("the document's parameters of an index are those there are, with their ranges and defaults")
+    func indexParameters() throws {
+        let schemas = try #require(Contract.shared.document["components"]?["schemas"])
+        let live = IndexParameter.allCases.filter(\.isLive)
+
+        for (name, parameters) in [
+            ("IndexParams", IndexParameter.allCases), ("NewIndexParams", IndexParameter.allCases), ("LiveIndexParams", live),
+        ] {
+            let properties = try #require(schemas[name]?["properties"]?.object)
+            #expect(Set(properties.keys) == Set(parameters.map(\.rawValue)))
+            for parameter in parameters {
+                let property = try #require(properties[parameter.rawValue])
+                #expect(property["minimum"]?.integer == parameter.range.lowerBound, "\(name).\(parameter.rawValue)")
+                #expect(property["maximum"]?.integer == parameter.range.upperBound, "\(name).\(parameter.rawValue)")
+                if name == "NewIndexParams" { #expect(property["default"]?.integer == parameter.defaultValue) }
+            }
+        }
+        for kind in IndexKind.allCases {
+            for schema in ["NewLibrary", "IndexChange"] {
+                #expect(schemas[schema]?["properties"]?["index_type"]?["enum"]?.array?.contains(.string(kind.rawValue)) == true)
+            }
+        }
+        for search in ["TextSearch", "VectorSearch"] {
+            let ef = try #require(schemas[search]?["properties"]?["ef"])
+            #expect(ef["minimum"]?.integer == IndexParameter.efSearch.range.lowerBound)
+            #expect(ef["maximum"]?.integer == IndexParameter.efSearch.range.upperBound)
+        }
     }
 
     @Test("the document's error types are the server's and those of nginx")

@@ -96,6 +96,15 @@ struct ExampleTests {
         story.tell("getHealth", server.get("/health"))
         story.tell("getReady", server.get("/ready"))
 
+        // Another index is built at once for so few vectors; without a builder it never is.
+        #expect(server.post("\(vectors)/index/rebuild", try body("POST /v1/libraries/{id}/index/rebuild", "links")).status == 202)
+        try server.waitUntilIndexed(vectors)
+        story.tell("getIndex", server.get("\(vectors)/index"))
+        server.stopBuilding()
+        let lists = try body("POST /v1/libraries/{id}/index/rebuild", "lists")
+        story.tell("rebuildIndex", server.post("\(vectors)/index/rebuild", lists))
+        story.tell("IndexConflict", server.post("\(vectors)/index/rebuild", lists))
+
         story.tell("BadJSON", server.post("/v1/libraries", text: #"{"name": "Field notes""#))
         story.tell("BadText", server.post("\(vectors)/search", search))
         story.tell("BadVector", server.post("\(vectors)/search/embedding", ["embedding": [1, 0]]))

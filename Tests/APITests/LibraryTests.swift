@@ -22,8 +22,8 @@ struct LibraryTests {
         #expect(metadata.removeValue(forKey: "created_at") == metadata.removeValue(forKey: "updated_at"))
         #expect(
             metadata == [
-                "description": nil, "index_type": "brute_force", "index_params": [:], "metric": "cosine", "quantization": "none",
-                "embedding_model": "all-minilm-l6-v2", "embedding_dimension": 384,
+                "description": nil, "index_type": "auto", "index_params": ["m": 16, "ef_construction": 200, "ef_search": 64],
+                "metric": "cosine", "quantization": "none", "embedding_model": "all-minilm-l6-v2", "embedding_dimension": 384,
             ])
     }
 
@@ -75,9 +75,15 @@ struct LibraryTests {
         arguments: [
             (#"{}"#, "body.name", "is required"), (#"{"name":null}"#, "body.name", "is required"),
             (#"{"name":5}"#, "body.name", "expected a string, got number"), (#"{"name":""}"#, "body.name", "at least 1 character"),
-            (#"{"name":"n","index_type":"hnsw"}"#, "body.index_type", "unknown value 'hnsw'; known: 'brute_force'"),
-            (#"{"name":"n","index_type":"auto"}"#, "body.index_type", "known: 'brute_force'"),
-            (#"{"name":"n","quantization":"int8"}"#, "body.quantization", "unknown value 'int8'; known: 'none'"),
+            (
+                #"{"name":"n","index_type":"HNSW"}"#, "body.index_type",
+                "unknown value 'HNSW'; known: 'auto', 'brute_force', 'kd_tree', 'lsh', 'hnsw', 'ivf'"
+            ),
+            (#"{"name":"n","quantization":"rabitq"}"#, "body.quantization", "unknown value 'rabitq'; known: 'none', 'int8'"),
+            (
+                #"{"name":"n","index_type":"ivf","quantization":"int8"}"#, "body.quantization",
+                "'ivf' does not know 'int8'; known: 'none'"
+            ),
             (#"{"name":"n","metric":"hamming"}"#, "body.metric", "known: 'cosine', 'dot', 'l2'"),
             (
                 #"{"name":"n","embedding_model":"bert"}"#, "body.embedding_model",
@@ -91,7 +97,18 @@ struct LibraryTests {
             (#"{"name":"n","embedding_dimension":0}"#, "body.embedding_dimension", "between 1 and 8192"),
             (#"{"name":"n","embedding_dimension":8193}"#, "body.embedding_dimension", "between 1 and 8192"),
             (#"{"name":"n","embedding_dimension":1.5}"#, "body.embedding_dimension", "expected an integer"),
-            (#"{"name":"n","index_params":{"ef_search":5}}"#, "body.index_params.ef_search", "unknown field"),
+            (
+                #"{"name":"n","index_params":{"nlist":5}}"#, "body.index_params.nlist",
+                "unknown field; parameters of 'auto': 'm', 'ef_construction', 'ef_search'"
+            ),
+            (
+                #"{"name":"n","index_type":"brute_force","index_params":{"ef_search":5}}"#, "body.index_params.ef_search",
+                "unknown field; 'brute_force' has no parameters"
+            ),
+            (#"{"name":"n","index_params":{"m":1}}"#, "body.index_params.m", "must be between 2 and 96"),
+            (#"{"name":"n","index_params":{"m":97}}"#, "body.index_params.m", "must be between 2 and 96"),
+            (#"{"name":"n","index_params":{"ef_search":64.0}}"#, "body.index_params.ef_search", "expected an integer, got a fraction"),
+            (#"{"name":"n","index_params":{"ef_search":"64"}}"#, "body.index_params.ef_search", "expected an integer, got string"),
             (#"{"name":"n","index_params":[]}"#, "body.index_params", "expected an object, got array"),
             (#"{"name":"n","id":"x"}"#, "body.id", "unknown field"), (#"[]"#, "body", "expected an object, got array"),
         ])
@@ -151,7 +168,7 @@ struct LibraryTests {
         let server = try TestServer()
         let library = try #require(server.post("/v1/libraries", ["name": "a", "description": "d"]).headers[.location])
 
-        let renamed = server.patch(library, ["name": "b", "index_params": [:]])
+        let renamed = server.patch(library, ["name": "b", "index_params": ["ef_search": nil]])
         let described = server.patch(library, ["name": nil, "description": "e"])
         let emptied = server.patch(library, ["description": ""])
         let unchanged = server.patch(library, [:])
@@ -169,7 +186,7 @@ struct LibraryTests {
         arguments: [
             (#"{"metric":"l2"}"#, "body.metric"), (#"{"embedding_dimension":4}"#, "body.embedding_dimension"),
             (#"{"index_type":"brute_force"}"#, "body.index_type"), (#"{"name":""}"#, "body.name"),
-            (#"{"index_params":{"ef_search":1}}"#, "body.index_params.ef_search"),
+            (#"{"index_params":{"m":8}}"#, "body.index_params.m"), (#"{"quantization":"int8"}"#, "body.quantization"),
         ])
     func fixed(body: String, location: String) throws {
         let server = try TestServer()
@@ -215,6 +232,7 @@ struct LibraryTests {
         let vectors = try #require(reply.json["vector_store_stats"])
         #expect(vectors["unique_vectors"] == 2 && vectors["total_references"] == 3 && vectors["free_indices"] == 1)
         let index = try #require(reply.json["index_stats"])
-        #expect(index["type"] == "brute_force" && index["size"] == 2 && index["state"] == "ready" && index["pending"] == 0)
+        #expect(index["type"] == "auto" && index["active"] == "brute_force" && index["quantization"] == "none")
+        #expect(index["size"] == 2 && index["indexed"] == 2 && index["progress"] == 1 && index["state"] == "ready" && index["pending"] == 0)
     }
 }

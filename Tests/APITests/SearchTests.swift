@@ -105,7 +105,7 @@ struct SearchTests {
 
     @Test(
         "fields of other versions are refused by name",
-        arguments: ["filter", "mode", "fusion", "exact", "ef", "offset", "group_by_document", "expand", "K"])
+        arguments: ["filter", "mode", "fusion", "offset", "group_by_document", "expand", "K"])
     func unknown(field: String) throws {
         let server = try TestServer()
         let library = server.vectors()

@@ -1,6 +1,7 @@
 import Storage
 import TestSupport
 import Testing
+import VectorSearch
 
 @testable import Database
 
@@ -74,16 +75,19 @@ struct ConcurrencyTests {
         #expect(try test.database.library(library).documentCount == 25)
     }
 
-    @Test("that write, delete and search at once see one order of things, the log's, and replay gives their state")
-    func linearizable() throws {
+    @Test(
+        "that write, delete, search and rebuild at once see one order of things, the log's, and replay gives their state",
+        arguments: IndexKind.allCases)
+    func linearizable(kind: IndexKind) throws {
         let test = try TestDatabase(syncs: .slow)
-        let libraries = Shared(try (0..<3).map { _ in try test.database.makeLibrary() })
+        let index = IndexConfiguration(kind)
+        let libraries = Shared(try (0..<3).map { _ in try test.database.makeLibrary(index: index) })
         let created = (1...3).map { SequenceNumber.number(UInt64($0)) }
         let recorder = Recorder(test)
         let writing = Shared(8)
 
         let events = try onThreads(12) { thread in
-            var client = Client(seed: UInt64(thread), libraries: libraries, recorder: recorder)
+            var client = Client(seed: UInt64(thread), libraries: libraries, index: index, recorder: recorder)
             if thread < 8 {
                 for _ in 0..<60 { client.write() }
                 writing.update { $0 -= 1 }
@@ -101,7 +105,7 @@ struct ConcurrencyTests {
         #expect(illegal.isEmpty, "\(illegal.count) of \(events.count): \(illegal.first.map { "\($0)" } ?? "")")
         #expect(live.lastSequence.rawValue == UInt64(mutations.count))
         let kinds = Set(events.map { String("\($0.observation)".prefix { $0 != "(" }) })
-        #expect(kinds.count == 7, "\(kinds)")
+        #expect(kinds.count == 8, "\(kinds)")
     }
 
     /// Live state must be what the log gives to a new database, and what it gives to the model.

@@ -22,7 +22,8 @@ struct HistoryTests {
         return History([
             .createLibrary(
                 LibraryRecord(
-                    id: library, name: "", description: nil, metric: .l2, dimension: 4, model: "", indexKind: .bruteForce, createdAt: time)),
+                    id: library, name: "", description: nil, metric: .l2, dimension: 4, model: "", index: IndexConfiguration(.bruteForce),
+                    createdAt: time)),
             put(document, 1), put(document, 2), put(other, 3), .deleteDocument(document, in: library, at: time), .deleteLibrary(library),
         ])
     }

@@ -14,7 +14,8 @@ struct LibraryTests {
     @Test("are read back as they were made")
     func createAndGet() throws {
         let made = try database.createLibrary(
-            name: "papers", description: "all of them", metric: .dot, dimension: 7, model: "a-model", indexKind: .bruteForce)
+            name: "papers", description: "all of them", metric: .dot, dimension: 7, model: "a-model", index: IndexConfiguration(.bruteForce)
+        )
 
         let read = try database.library(made.record.id)
 
@@ -24,7 +25,7 @@ struct LibraryTests {
             #expect(view.record.metric == .dot)
             #expect(view.record.dimension == 7)
             #expect(view.record.model == "a-model")
-            #expect(view.record.indexKind == .bruteForce)
+            #expect(view.record.index == IndexConfiguration(.bruteForce))
             #expect(view.documentCount == 0)
             #expect(view.chunkCount == 0)
             #expect(view.updatedAt == view.record.createdAt)
@@ -83,7 +84,7 @@ struct LibraryTests {
     @Test("change only in what the change names")
     func update() throws {
         let id = try database.createLibrary(
-            name: "old", description: "words", metric: .l2, dimension: 4, model: "m", indexKind: .bruteForce
+            name: "old", description: "words", metric: .l2, dimension: 4, model: "m", index: IndexConfiguration(.bruteForce)
         ).record.id
 
         let renamed = try database.updateLibrary(id, LibraryChange(name: "new"))
@@ -135,8 +136,8 @@ struct LibraryTests {
         #expect(full.vectors.dimension == 4)
         #expect(full.vectors.uniqueVectors == 2)
         #expect(full.vectors.totalReferences == 4)
-        #expect(full.index.kind == .bruteForce)
-        #expect(full.index.rows == 2)
+        #expect(full.index.configuration == IndexConfiguration(.bruteForce))
+        #expect(full.index.statistics.indexed == 2)
 
         try database.deleteDocument(.number(1))
         let less = try database.statistics(of: id)
@@ -145,6 +146,6 @@ struct LibraryTests {
         #expect(less.vectors.uniqueVectors == 1)
         #expect(less.vectors.totalReferences == 1)
         #expect(less.vectors.freeRows == 1)
-        #expect(less.index.rows == 1)
+        #expect(less.index.statistics.indexed == 1)
     }
 }

@@ -57,7 +57,8 @@ private struct ModelRun {
                 totals.restarts += 1
                 guard try agrees("after restart \(operation)") else { return }
             case 5..<10: try createLibrary(&totals)
-            case 10..<16: try updateLibrary(&totals)
+            case 10..<14: try updateLibrary(&totals)
+            case 14..<16: try rebuildIndex(&totals)
             case 16..<19: try deleteLibrary(&totals)
             case 19..<60: try putDocument(&totals)
             case 60..<72: try deleteDocument(&totals)
@@ -91,10 +92,11 @@ private struct ModelRun {
 
     private mutating func createLibrary(_ totals: inout Totals) throws {
         let metric = Metric.allCases.randomElement(using: &generator)!
+        let index = generator.index()
         var id: LibraryID?
         expect(nil, &totals) { database throws(DatabaseError) in
             let record = try database.createLibrary(
-                name: "library", description: "words", metric: metric, dimension: 4, model: "external", indexKind: .bruteForce
+                name: "library", description: "words", metric: metric, dimension: 4, model: "external", index: index
             ).record
             id = record.id
             return .createLibrary(record)
@@ -107,12 +109,31 @@ private struct ModelRun {
         let expected = expectation(model.library(id)?.sequence)
         let names: [String?] = [nil, "a", "b"]
         let descriptions: [String??] = [nil, .some(nil), "c"]
+        let parameters: [[IndexParameter: Int]] = [[:], [.efSearch: 7], [.nprobe: 2], [.m: 8]]
         let change = LibraryChange(
-            name: names.randomElement(using: &generator)!, description: descriptions.randomElement(using: &generator)!)
+            name: names.randomElement(using: &generator)!, description: descriptions.randomElement(using: &generator)!,
+            indexParameters: parameters.randomElement(using: &generator)!)
+        try settle(id)
         let refusal = model.refusal(of: .updateLibrary(id, change, at: .now()), .error, limit: 0, expecting: expected)
         expect(refusal, &totals) { database throws(DatabaseError) in
             .updateLibrary(id, change, at: try database.updateLibrary(id, change, expecting: expected).updatedAt)
         }
+    }
+
+    private mutating func rebuildIndex(_ totals: inout Totals) throws {
+        let id = libraryIDs.randomElement(using: &generator)!
+        let index = generator.index()
+        try settle(id)
+        expect(model.refusal(of: .rebuildIndex(id, index, at: .now()), .error, limit: 0, expecting: nil), &totals) {
+            database throws(DatabaseError) in
+            try database.rebuildIndex(of: id, as: index)
+            return .rebuildIndex(id, index, at: try database.library(id).updatedAt)
+        }
+    }
+
+    /// Nothing is being built from here on, which the model knows nothing of.
+    private func settle(_ id: LibraryID) throws {
+        if model.library(id) != nil { try test.database.waitUntilIndexed(id) }
     }
 
     private mutating func deleteLibrary(_ totals: inout Totals) throws {
@@ -168,7 +189,7 @@ private struct ModelRun {
             return
         }
         let expected = model.search(in: library, query, count: count, threshold: threshold ?? .infinity)
-        let hits = try test.database.search(in: id, query: query, count: count, threshold: threshold).hits
+        let hits = try test.database.search(in: id, query: query, count: count, threshold: threshold, isExact: true).hits
         #expect(hits.map(\.distance) == expected.map(\.0), "seed \(seed), \(query)")
         #expect(hits.map(\.chunk.id) == expected.map(\.1), "seed \(seed), \(query)")
         totals.hits += hits.count

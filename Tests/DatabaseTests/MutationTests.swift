@@ -19,7 +19,7 @@ struct MutationTests {
             #expect(try Mutation(record: record) == mutation, "change \(number) of seed 7")
         }
 
-        #expect(types == [1, 2, 3, 4, 5])
+        #expect(types == [1, 2, 3, 4, 5, 6])
     }
 
     @Test("keeps the bits of vectors")
@@ -72,7 +72,7 @@ struct MutationTests {
                 if !isApplicable(record.with(damaged)) { refusals += 1 }
             }
             let garbage = (0..<200).map { _ in UInt8.random(in: 0...255, using: &generator) }
-            for type in 1...5 as ClosedRange<UInt8> {
+            for type in 1...6 as ClosedRange<UInt8> {
                 if !isApplicable(LogRecord(type: type, version: 1, flags: [], sequence: .zero, payload: garbage)) { refusals += 1 }
             }
         }
@@ -84,11 +84,12 @@ struct MutationTests {
     private func isApplicable(_ record: LogRecord) -> Bool {
         do {
             guard case .putDocument(let document) = try Mutation(record: record) else { return true }
-            let repository = Repository()
+            let repository = Repository(builder: IndexBuilder(threads: 0))
             _ = repository.apply(
                 .createLibrary(
                     LibraryRecord(
-                        id: document.libraryID, name: "", description: nil, metric: .l2, dimension: 4, model: "", indexKind: .bruteForce,
+                        id: document.libraryID, name: "", description: nil, metric: .l2, dimension: 4, model: "",
+                        index: IndexConfiguration(.bruteForce),
                         createdAt: Timestamp(milliseconds: 0))), at: .number(1))
             let mutation = Mutation.putDocument(document)
             try mutation.validateVectors(in: repository)
@@ -115,10 +116,76 @@ struct MutationTests {
     func refusesUnknownTypes() {
         let payload = LogRecord(.deleteLibrary(.number(1))).payload
 
-        for (type, version) in [(6, 1), (255, 1), (3, 2), (3, 0)] as [(UInt8, UInt8)] {
+        for (type, version) in [(7, 1), (255, 1), (1, 3), (3, 2), (3, 0)] as [(UInt8, UInt8)] {
             #expect(throws: StorageError.unsupportedRecord(type: type, version: version)) {
                 try Mutation(record: LogRecord(type: type, version: version, flags: [], sequence: .zero, payload: payload))
             }
+        }
+    }
+
+    @Test("reads the libraries of version 1, with the index that they name, and their changes")
+    func readsVersion1() throws {
+        var library = BinaryWriter(capacity: 64)
+        library.write(uuid: (high: 1, low: 2))
+        library.write("papers")
+        library.write(false)
+        library.write("l2")
+        library.write(UInt32(7))
+        library.write("external")
+        library.write("brute_force")
+        library.write(Int64(99))
+        var change = BinaryWriter(capacity: 64)
+        change.write(uuid: (high: 1, low: 2))
+        change.write(true)
+        change.write("new")
+        change.write(true)
+        change.write(false)
+        change.write(Int64(100))
+        func read(_ type: UInt8, _ payload: [UInt8], version: UInt8 = 1) throws -> Mutation {
+            try Mutation(record: LogRecord(type: type, version: version, flags: [], sequence: .zero, payload: payload))
+        }
+        let id = LibraryID(high: 1, low: 2)
+
+        let created = try read(1, library.bytes)
+        #expect(
+            created
+                == .createLibrary(
+                    LibraryRecord(
+                        id: id, name: "papers", description: nil, metric: .l2, dimension: 7, model: "external",
+                        index: IndexConfiguration(.bruteForce), createdAt: Timestamp(milliseconds: 99))))
+        #expect(
+            try read(2, change.bytes)
+                == .updateLibrary(id, LibraryChange(name: "new", description: .some(nil)), at: Timestamp(milliseconds: 100)))
+        // What is written of them today is version 2, and neither is taken for the other.
+        #expect(created.recordType.version == 2)
+        #expect(throws: StorageError.self) { try read(1, library.bytes, version: 2) }
+        #expect(throws: StorageError.self) { try read(1, created.encoded()) }
+        #expect(throws: StorageError.self) { try read(2, change.bytes, version: 2) }
+    }
+
+    @Test(
+        "refuses an index that cannot be",
+        arguments: [
+            ("flat", "none", [], "this version knows no IndexKind 'flat'"),
+            ("hnsw", "int4", [], "this version knows no Quantization 'int4'"),
+            ("ivf", "int8", [], "an index ivf of int8"), ("hnsw", "none", [("x", 1)], "this version knows no IndexParameter 'x'"),
+            ("hnsw", "none", [("nlist", 1)], "parameters of another index than hnsw"), ("hnsw", "none", [("m", 97)], "m 97"),
+            ("hnsw", "none", [("m", .max)], "m 4294967295"), ("hnsw", "none", [("m", 8), ("m", 8)], "m 8"),
+        ] as [(String, String, [(String, UInt32)], String)])
+    func refusesImpossibleIndexes(kind: String, quantization: String, parameters: [(String, UInt32)], reason: String) {
+        var writer = BinaryWriter(capacity: 64)
+        writer.write(uuid: (high: 1, low: 2))
+        writer.write(kind)
+        writer.write(quantization)
+        writer.write(UInt32(parameters.count))
+        for (name, value) in parameters {
+            writer.write(name)
+            writer.write(value)
+        }
+        writer.write(Int64(0))
+
+        #expect(throws: StorageError.malformedPayload(offset: 0, reason: reason)) {
+            try Mutation(record: LogRecord(type: 6, version: 1, flags: [], sequence: .zero, payload: writer.bytes))
         }
     }
 
@@ -128,7 +195,8 @@ struct MutationTests {
             LogRecord(
                 .createLibrary(
                     LibraryRecord(
-                        id: .number(1), name: "", description: nil, metric: .l2, dimension: dimension, model: "", indexKind: .bruteForce,
+                        id: .number(1), name: "", description: nil, metric: .l2, dimension: dimension, model: "",
+                        index: IndexConfiguration(.bruteForce),
                         createdAt: Timestamp(milliseconds: 0))))
         }
         #expect(throws: Never.self) { try Mutation(record: record(dimension: Limits.maxDimension)) }
@@ -147,7 +215,9 @@ struct MutationTests {
 
 extension LogRecord {
     fileprivate init(_ mutation: Mutation) {
-        self.init(type: mutation.recordType.rawValue, version: 1, flags: [], sequence: .zero, payload: mutation.encoded())
+        self.init(
+            type: mutation.recordType.rawValue, version: mutation.recordType.version, flags: [], sequence: .zero,
+            payload: mutation.encoded())
     }
 
     fileprivate func with(_ payload: [UInt8]) -> LogRecord {
@@ -158,16 +228,19 @@ extension LogRecord {
 extension SplitMix {
     /// Any change, in the ranges that clients can reach.
     fileprivate mutating func mutation() -> Mutation {
-        switch Int.random(in: 0..<5, using: &self) {
+        switch Int.random(in: 0..<6, using: &self) {
         case 0:
             .createLibrary(
                 LibraryRecord(
                     id: id(), name: text(), description: optional { $0.text() }, metric: Metric.allCases.randomElement(using: &self)!,
                     dimension: Int.random(in: 1...Limits.maxDimension, using: &self), model: text(),
-                    indexKind: IndexKind.allCases.randomElement(using: &self)!, createdAt: time()))
+                    index: index(), createdAt: time()))
         case 1:
             .updateLibrary(
-                id(), LibraryChange(name: optional { $0.text() }, description: optional { $0.optional { $0.text() } }), at: time())
+                id(),
+                LibraryChange(
+                    name: optional { $0.text() }, description: optional { $0.optional { $0.text() } },
+                    indexParameters: parameters(of: IndexParameter.allCases)), at: time())
         case 2:
             .deleteLibrary(id())
         case 3:
@@ -183,9 +256,15 @@ extension SplitMix {
                             pageNumber: generator.optional { Int.random(in: 0...Int(Int32.max), using: &$0) },
                             embedding: (0..<4).map { _ in Float.random(in: -1...1, using: &generator) })
                     }, writtenAt: time()))
-        default:
+        case 4:
             .deleteDocument(id(), in: id(), at: time())
+        default:
+            .rebuildIndex(id(), index(), at: time())
         }
+    }
+
+    private mutating func parameters(of known: [IndexParameter]) -> [IndexParameter: Int] {
+        known.reduce(into: [:]) { chosen, parameter in chosen[parameter] = optional { Int.random(in: parameter.range, using: &$0) } }
     }
 
     private mutating func id<Object>() -> Identifier<Object> { Identifier(high: next(), low: next()) }

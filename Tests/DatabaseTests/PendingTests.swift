@@ -1,6 +1,7 @@
 import Storage
 import TestSupport
 import Testing
+import VectorSearch
 
 @testable import Database
 
@@ -131,6 +132,34 @@ struct PendingTests {
         }
         #expect(try database.find([0, 0, 0, 0], in: library) == [.number(2), .number(1)])
         #expect(throws: gone) { try database.library(doomed) }
+    }
+
+    @Test("change an index: nobody else may until they are applied")
+    func changeIndex() throws {
+        let changing = DatabaseError.indexIsChanging(library)
+        let parameters = LibraryChange(indexParameters: [.efSearch: 9])
+        let graph = IndexConfiguration(.hnsw)
+        try database.rebuildIndex(of: library, as: graph)
+        try whilePending { () throws in
+            let rebuild = test.pending { [library] in
+                _ = try $0.rebuildIndex(of: library, as: IndexConfiguration(.hnsw, quantization: .int8))
+            }
+            #expect(throws: changing) { try database.rebuildIndex(of: library) }
+            #expect(throws: changing) { try database.updateLibrary(library, parameters) }
+            let rename = test.pending { [library] in _ = try $0.updateLibrary(library, LibraryChange(name: "new")) }
+            return [rebuild, rename]
+        }
+        try whilePending { () throws in
+            let live = test.pending { [library] in _ = try $0.updateLibrary(library, parameters) }
+            // It would undo the change.
+            #expect(throws: changing) { try database.rebuildIndex(of: library, as: graph) }
+            return [live]
+        }
+        // Made of what is no longer there.
+        #expect(throws: changing) { try database.rebuildIndex(of: library, as: graph, insteadOf: graph) }
+        let record = try database.library(library).record
+        #expect(record.index == IndexConfiguration(.hnsw, quantization: .int8, chosen: [.efSearch: 9]))
+        #expect(record.name == "new")
     }
 
     @Test("count toward the document limit, deletes and replacements too")

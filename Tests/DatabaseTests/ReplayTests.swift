@@ -22,7 +22,11 @@ struct ReplayTests {
         try test.database.deleteDocument(.number(5))
         try test.database.deleteLibrary(doomed)
         _ = try test.database.updateLibrary(last, LibraryChange(name: "renamed", description: "words"))
+        try test.database.rebuildIndex(of: library, as: IndexConfiguration(.hnsw, quantization: .int8, chosen: [.m: 8]))
+        try test.database.waitUntilIndexed(library)
+        _ = try test.database.updateLibrary(library, LibraryChange(indexParameters: [.efSearch: 50]))
         let live = try test.database.dump()
+        #expect(live.libraries[0].record.index == IndexConfiguration(.hnsw, quantization: .int8, chosen: [.m: 8, .efSearch: 50]))
         #expect(live.libraries.map(\.record.name) == ["first", "renamed"])
         #expect(live.libraries[0].documents.map(\.id) == [1, 2, 3, 6, 7].map(DocumentID.number))
 
@@ -30,12 +34,12 @@ struct ReplayTests {
             try test.reopen()
 
             #expect(try test.database.dump() == live, "round \(round)")
-            #expect(test.database.recovery.recordsReplayed == 14)
+            #expect(test.database.recovery.recordsReplayed == 16)
             #expect(test.database.recovery.sealed)
-            #expect(test.database.durableSequence == .number(14))
+            #expect(test.database.durableSequence == .number(16))
         }
         // The next change goes on where the last one stood, and deleted ids stay free.
-        #expect(try test.database.put(5, in: last, [chunk(4, [1, 0, 0, 0])]).sequence == .number(15))
+        #expect(try test.database.put(5, in: last, [chunk(4, [1, 0, 0, 0])]).sequence == .number(17))
     }
 
     @Test("makes the directory it is given, with its parents")
@@ -69,7 +73,7 @@ struct ReplayTests {
     @Test("is refused when a record cannot be applied", arguments: InapplicableChange.allCases)
     func inapplicable(change: InapplicableChange) throws {
         let directory = TemporaryDirectory()
-        try writeLog(in: directory, change.mutations.map { ($0.recordType.rawValue, $0.encoded()) })
+        try writeLog(in: directory, change.mutations.map { ($0.recordType.rawValue, $0.recordType.version, $0.encoded()) })
         let files = try contents(of: directory)
 
         #expect {
@@ -87,7 +91,7 @@ struct ReplayTests {
     func unreadable() throws {
         for (type, payload) in [(9, []), (3, [1, 2, 3])] as [(UInt8, [UInt8])] {
             let directory = TemporaryDirectory()
-            try writeLog(in: directory, [(type, payload)])
+            try writeLog(in: directory, [(type, 1, payload)])
 
             #expect {
                 _ = try Database(directory: directory.path)
@@ -97,11 +101,11 @@ struct ReplayTests {
         }
     }
 
-    private func writeLog(in directory: TemporaryDirectory, _ records: [(type: UInt8, payload: [UInt8])]) throws {
+    private func writeLog(in directory: TemporaryDirectory, _ records: [(type: UInt8, version: UInt8, payload: [UInt8])]) throws {
         let log = try WriteAheadLog.open(
             directory: directory.path, fileSystem: ControlledFileSystem(), policy: .os, options: LogOptions()
         ) { _ in }
-        for record in records { _ = try log.append(type: record.type, payload: record.payload) }
+        for record in records { _ = try log.append(type: record.type, version: record.version, payload: record.payload) }
         try log.close()
     }
 
@@ -121,6 +125,7 @@ struct ReplayTests {
 /// Changes that validation refuses; the last of each list cannot follow those before it.
 enum InapplicableChange: CaseIterable {
     case libraryTwice, changeOfMissingLibrary, deleteOfMissingLibrary, documentInMissingLibrary, documentOfOtherLibrary
+    case rebuildInMissingLibrary, parameterOfOtherIndex
     case deleteOfMissingDocument, deleteInOtherLibrary, chunkOfOtherDocument, repeatedChunk, wrongDimension
 
     var mutations: [Mutation] {
@@ -131,6 +136,8 @@ enum InapplicableChange: CaseIterable {
             case .libraryTwice: Self.library(1)
             case .changeOfMissingLibrary: .updateLibrary(.number(9), LibraryChange(name: "x"), at: time)
             case .deleteOfMissingLibrary: .deleteLibrary(.number(9))
+            case .rebuildInMissingLibrary: .rebuildIndex(.number(9), IndexConfiguration(.hnsw), at: time)
+            case .parameterOfOtherIndex: .updateLibrary(.number(1), LibraryChange(indexParameters: [.nprobe: 1]), at: time)
             case .documentInMissingLibrary: .putDocument(Self.document(2, in: 9, []))
             case .documentOfOtherLibrary: .putDocument(Self.document(1, in: 2, []))
             case .deleteOfMissingDocument: .deleteDocument(.number(2), in: .number(1), at: time)
@@ -145,7 +152,8 @@ enum InapplicableChange: CaseIterable {
     private static func library(_ number: Int) -> Mutation {
         .createLibrary(
             LibraryRecord(
-                id: .number(number), name: "", description: nil, metric: .l2, dimension: 4, model: "external", indexKind: .bruteForce,
+                id: .number(number), name: "", description: nil, metric: .l2, dimension: 4, model: "external",
+                index: IndexConfiguration(.bruteForce),
                 createdAt: Timestamp(milliseconds: 0)))
     }
 

@@ -12,16 +12,25 @@ struct SearchTests {
 
     init() throws { test = try TestDatabase() }
 
-    @Test("finds the same as comparing with every chunk", arguments: Metric.allCases, [1, 2, 3, 4, 5])
-    func agreesWithModel(metric: Metric, seed: UInt64) throws {
+    static let exactKinds = IndexKind.allCases.filter(\.isExact)
+
+    @Test("finds the same as comparing with every chunk", arguments: Metric.allCases, exactKinds)
+    func agreesWithModel(metric: Metric, kind: IndexKind) throws {
+        for seed in [1, 2, 3, 4, 5] as [UInt64] { try agreesWithModel(metric, kind, seed) }
+    }
+
+    private func agreesWithModel(_ metric: Metric, _ kind: IndexKind, _ seed: UInt64) throws {
+        let test = try TestDatabase()
+        let database = test.database
         var generator = SplitMix(seed: seed)
-        let library = try database.makeLibrary(metric: metric)
+        let library = try database.makeLibrary(metric: metric, index: IndexConfiguration(kind))
         var all: [ChunkRecord] = []
         for document in 0..<20 {
             let chunks = (0..<5).map { chunk(1000 - document * 5 - $0, generator.exactVector()) }
             try database.put(document, in: library, chunks)
             all += chunks
         }
+        try database.waitUntilIndexed(library)
 
         for count in [1, 2, 7, 50, 99, 100, 101] {
             let query = generator.exactVector()
@@ -31,7 +40,7 @@ struct SearchTests {
             #expect(result.hits.map(\.distance) == expected.map(\.0), "seed \(seed), \(count) of \(query)")
             #expect(result.hits.map(\.chunk.id) == expected.map(\.1), "seed \(seed), \(count) of \(query)")
             #expect(result.isExact)
-            #expect(result.indexKind == .bruteForce)
+            #expect(result.indexKind == kind)
             #expect(result.scored > 0)
             #expect(result.shortage == (count > 100 ? .librarySize : nil))
         }
@@ -64,12 +73,14 @@ struct SearchTests {
         for hit in hits { #expect(hit.embedding?.map(\.bitPattern) == vectors[hit.chunkIndex].map(\.bitPattern)) }
     }
 
-    @Test("orders equal distances by chunk id, not by what came first", arguments: Metric.allCases)
-    func ties(metric: Metric) throws {
-        let library = try database.makeLibrary(metric: metric)
+    @Test("orders equal distances by chunk id, not by what came first", arguments: Metric.allCases, exactKinds)
+    func ties(metric: Metric, kind: IndexKind) throws {
+        let library = try database.makeLibrary(
+            metric: metric, index: IndexConfiguration(kind, chosen: kind == .kdTree ? [.leafSize: 1] : [:]))
         // Ids descend while rows ascend; each vector differs in bits, all are equally far from the query.
         let vectors: [[Float]] = [[0, 1, 0, 0], [0, -1, 0, 0], [0, 0, 1, 0], [0, 0, -1, 0], [0, 0, 0, 1], [0, 0, 0, -1]]
         for (index, vector) in vectors.enumerated() { try database.put(index, in: library, [chunk(9 - index, vector)]) }
+        try database.waitUntilIndexed(library)
         let ids = [4, 5, 6, 7, 8, 9].map(ChunkID.number)
 
         for count in 1...6 {
@@ -92,13 +103,14 @@ struct SearchTests {
         #expect(try database.find([3, 4, 0, 0], in: library, count: 7).last == .number(0))
     }
 
-    @Test("finds the least chunk id among far more equal distances than were asked for")
-    func manyTies() throws {
-        let library = try database.makeLibrary(metric: .cosine)
+    @Test("finds the least chunk id among far more equal distances than were asked for", arguments: exactKinds)
+    func manyTies(kind: IndexKind) throws {
+        let library = try database.makeLibrary(metric: .cosine, index: IndexConfiguration(kind))
         // Eighty rows of one direction: more than twice doubled a count of three; the least ids in the last rows.
         let chunks = (0..<80).map { chunk(80 - $0, [Float(sign: .plus, exponent: $0 - 40, significand: 1), 0, 0, 0]) }
         try database.put(1, in: library, chunks)
         try database.put(2, in: library, [chunk(0, [0, 1, 0, 0])])
+        try database.waitUntilIndexed(library)
 
         let result = try database.search(in: library, query: [1, 0, 0, 0], count: 3)
 
@@ -107,13 +119,16 @@ struct SearchTests {
         #expect(result.shortage == nil)
     }
 
-    @Test("expands a shared vector to its live chunks by id, one of which may go")
-    func sharedVectors() throws {
-        let library = try database.makeLibrary()
+    @Test("expands a shared vector to its live chunks by id, one of which may go", arguments: IndexKind.allCases)
+    func sharedVectors(kind: IndexKind) throws {
+        let library = try database.makeLibrary(index: IndexConfiguration(kind))
         try database.put(1, in: library, [chunk(4, [1, 0, 0, 0]), chunk(2, [1, 0, 0, 0])])
         try database.put(2, in: library, [chunk(3, [1, 0, 0, 0]), chunk(9, [0, 0, 0, 1])])
         try database.put(3, in: library, [chunk(1, [1, 0, 0, 0])])
-        func found(_ count: Int = 10) throws -> [ChunkID] { try database.find([1, 0, 0, 0], in: library, count: count) }
+        func found(_ count: Int = 10) throws -> [ChunkID] {
+            try database.waitUntilIndexed(library)
+            return try database.find([1, 0, 0, 0], in: library, count: count)
+        }
 
         #expect(try found() == [1, 2, 3, 4, 9].map(ChunkID.number))
         #expect(try found(2) == [.number(1), .number(2)])
@@ -190,10 +205,11 @@ struct SearchTests {
         }
     }
 
-    @Test("finds every document as soon as it is acknowledged, and none once its delete is", arguments: Metric.allCases)
-    func readYourWrites(metric: Metric) throws {
+    @Test(
+        "finds every document as soon as it is acknowledged, and none once its delete is", arguments: Metric.allCases, IndexKind.allCases)
+    func readYourWrites(metric: Metric, kind: IndexKind) throws {
         var generator = SplitMix(seed: 3)
-        let library = try database.makeLibrary(metric: metric)
+        let library = try database.makeLibrary(metric: metric, index: IndexConfiguration(kind))
 
         for number in 0..<200 {
             // Of one norm, so that each is the nearest to itself under dot, too.

@@ -47,6 +47,53 @@ struct JourneyTests {
         #expect(try quire.search(library, vector).results.map(\.chunk.id) == sent.chunks.map(\.id))
     }
 
+    @Test("a library chooses its index by itself, becomes another one while it serves, and is that after a kill")
+    func indexes() throws {
+        let subject = try Subject([:])
+        let library = try subject.library(dimension: 8)
+        var generator = SplitMix(seed: 5)
+        let vectors = (0..<2000).map { _ in (0..<8).map { _ in Double.random(in: -1...1, using: &generator) } }
+        for first in stride(from: 0, to: vectors.count, by: 500) {
+            let chunks = (first..<first + 500).map {
+                ["text": .string("\($0)"), "embedding": .array(vectors[$0].map { .number($0) })] as JSON
+            }
+            #expect(try subject.post("\(library)/documents/with-embeddings", ["title": "t", "chunks": .array(chunks)]).status == 201)
+        }
+        /// Asks until the answer is there.
+        func wait(_ path: String, until isIt: (JSON) -> Bool) throws -> JSON {
+            while true {
+                let reply = try subject.get("\(library)/\(path)")
+                #expect(reply.status == 200)
+                if reply.status != 200 || isIt(reply.json) { return reply.json }
+            }
+        }
+        func expectFound(by kinds: [JSON]) throws {
+            var found = 0
+            for number in stride(from: 0, to: vectors.count, by: 100) {
+                let reply = try subject.post(
+                    "\(library)/search/embedding", ["embedding": .array(vectors[number].map { .number($0) }), "k": 1])
+                #expect(reply.status == 200 && kinds.contains(reply.json["plan"]?["index"] ?? .null), "\(reply.text)")
+                if reply.json["results"]?[0]?["chunk"]?["text"] == .string("\(number)") { found += 1 }
+            }
+            #expect(found >= 19, "\(found) of 20")
+        }
+
+        let statistics = try wait("statistics") { $0["index_stats"]?["state"] == "ready" }
+        #expect(statistics["index_type"] == "auto" && statistics["index_stats"]?["indexed"] == 2000)
+        try expectFound(by: ["brute_force", "hnsw"])
+
+        let rebuild = try subject.post("\(library)/index/rebuild", ["index_type": "ivf", "index_params": ["nlist": 20, "nprobe": 10]])
+        #expect(rebuild.status == 202)
+        let status = try wait("index") { $0["state"] == "ready" }
+        #expect(status["index_type"] == "ivf" && status["index_params"]?["nlist"] == 20 && status["target"] == nil)
+        try expectFound(by: ["ivf"])
+
+        try subject.quire.killResponder()
+        let after = try wait("index") { $0["state"] == "ready" }
+        #expect(after == status)
+        try expectFound(by: ["ivf"])
+    }
+
     @Test("a deleted document is gone at once and stays gone")
     func deletedStaysDeleted() throws {
         let quire = try QuireInstance()

@@ -42,8 +42,8 @@ struct PythonClientTests {
         #expect(library == ["name": "Notes", "num_documents": 0, "num_chunks": 0, "documents": []])
         #expect(
             metadata == [
-                "description": nil, "index_type": "brute_force", "index_params": [:], "metric": "cosine", "quantization": "none",
-                "embedding_model": "all-minilm-l6-v2", "embedding_dimension": 384,
+                "description": nil, "index_type": "auto", "index_params": ["m": 16, "ef_construction": 200, "ef_search": 64],
+                "metric": "cosine", "quantization": "none", "embedding_model": "all-minilm-l6-v2", "embedding_dimension": 384,
             ])
         let read = try server.get("/v1/libraries/\(id)")
         #expect(read.status == 200 && read.json == made.json)
@@ -87,14 +87,14 @@ struct PythonClientTests {
         #expect(statistics.status == 200)
         #expect(statistics.json["library_id"] == .string(library) && statistics.json["library_name"] == "Notes")
         #expect(statistics.json["num_documents"] == 1 && statistics.json["num_chunks"] == 2)
-        #expect(statistics.json["embedding_dimension"] == 384 && statistics.json["index_type"] == "brute_force")
+        #expect(statistics.json["embedding_dimension"] == 384 && statistics.json["index_type"] == "auto")
         let store = try #require(statistics.json["vector_store_stats"]?.object)
         #expect(store["unique_vectors"] == 2 && store["total_references"] == 2 && store["dimension"] == 384)
         #expect(store["storage_type"]?.string?.isEmpty == false)
         for name in ["capacity", "free_indices"] { #expect(store[name]?.integer != nil, "\(name)") }
         #expect(store["utilization"]?.number.map { (0...1).contains($0) } == true)
         let index = try #require(statistics.json["index_stats"]?.object)
-        #expect(index["type"] == "brute_force" && index["size"] == 2)
+        #expect(index["type"] == "auto" && index["size"] == 2)
 
         let found = try server.post("/v1/libraries/\(library)/search/embedding", ["embedding": vector(0, 2), "k": 1])
         #expect(found.status == 200)

@@ -93,6 +93,18 @@ struct ThreadTests {
         return (1..<32).filter { sigismember(&mask, $0) == 1 }
     }
 
+    @Test("runs at the lower priority it was given, and its creator goes on at its own")
+    func niceness() throws {
+        let found = Shared<Int32>(-1)
+        let which = __priority_which_t(PRIO_PROCESS.rawValue)
+        let own = getpriority(which, 0)
+
+        try Thread("worker", niceness: min(own + 7, 19)) { found.set(getpriority(which, 0)) }.join()
+
+        #expect(found.current == min(own + 7, 19))
+        #expect(getpriority(which, 0) == own)
+    }
+
     @Test("has the stack it was given")
     func stack() throws {
         let size = Shared(0)

@@ -28,6 +28,7 @@ struct SettingsTests {
         #expect(settings.embeddingDimension == nil)
         #expect(settings.modelDirectory == "/home/ada/.cache/quire/models/all-minilm-l6-v2")
         #expect(settings.workerThreads == 24)
+        #expect(settings.indexBuildThreads == 6)
         #expect(settings.nginxWorkerProcesses == 6)
         #expect(settings.runDirectory == "/tmp/quire-1000/8080")
         #expect(settings.logLevel == .info)
@@ -54,6 +55,7 @@ struct SettingsTests {
         #expect(try settings(["TMPDIR": "relative"]).runDirectory == "/tmp/quire-1000/8080")
         #expect(try settings(machine: Machine(userID: 1, home: "/x", cores: 1)).workerThreads == 16)
         #expect(try settings(machine: Machine(userID: 1, home: "/x", cores: 200)).nginxWorkerProcesses == 64)
+        #expect(try settings(machine: Machine(userID: 1, home: "/x", cores: 300)).indexBuildThreads == 256)
     }
 
     @Test("can each be set from the environment, and from the file in lower case")
@@ -63,8 +65,8 @@ struct SettingsTests {
             "MAX_CHUNK_LENGTH": "3", "MAX_QUERY_LENGTH": "4", "MAX_RESULTS_K": "5", "MAX_DOCUMENTS_PER_LIBRARY": "0",
             "MAX_TAGS_PER_DOCUMENT": "7", "MAX_TAG_LENGTH": "8", "MAX_TITLE_LENGTH": "9", "MAX_AUTHOR_LENGTH": "10",
             "MAX_BODY_BYTES": "2048", "EMBEDDING_MODEL": "embed-english-v3.0", "EMBEDDING_DIMENSION": "1024",
-            "QUIRE_MODEL_DIR": "~/weights", "WORKER_THREADS": "3", "NGINX_WORKER_PROCESSES": "1", "RUN_DIRECTORY": "/srv/run.1/q_2-x",
-            "LOG_LEVEL": "WARNING", "LOG_JSON_FORMAT": "True", "ACCESS_LOG": "off",
+            "QUIRE_MODEL_DIR": "~/weights", "WORKER_THREADS": "3", "INDEX_BUILD_THREADS": "2", "NGINX_WORKER_PROCESSES": "1",
+            "RUN_DIRECTORY": "/srv/run.1/q_2-x", "LOG_LEVEL": "WARNING", "LOG_JSON_FORMAT": "True", "ACCESS_LOG": "off",
         ]
         let directory = TemporaryDirectory()
         let lines = changed.map { "\($0.key.lowercased()): \"\($0.value)\"" }.joined(separator: "\n")
@@ -92,6 +94,7 @@ struct SettingsTests {
         #expect(fromEnvironment.embeddingDimension == 1024)
         #expect(fromEnvironment.modelDirectory == "/home/ada/weights")
         #expect(fromEnvironment.workerThreads == 3)
+        #expect(fromEnvironment.indexBuildThreads == 2)
         #expect(fromEnvironment.nginxWorkerProcesses == 1)
         #expect(fromEnvironment.runDirectory == "/srv/run.1/q_2-x")
         #expect(fromEnvironment.logLevel == .warning)
@@ -135,7 +138,7 @@ struct SettingsTests {
             ("MAX_RESULTS_K", 1, 10_000), ("MAX_DOCUMENTS_PER_LIBRARY", 0, 1_000_000_000), ("MAX_TAGS_PER_DOCUMENT", 1, 10_000),
             ("MAX_TAG_LENGTH", 1, 10_000), ("MAX_TITLE_LENGTH", 1, 100_000), ("MAX_AUTHOR_LENGTH", 1, 100_000),
             ("MAX_BODY_BYTES", 1024, 1_073_741_824), ("EMBEDDING_DIMENSION", 1, 65_536), ("WORKER_THREADS", 1, 1024),
-            ("NGINX_WORKER_PROCESSES", 1, 64),
+            ("INDEX_BUILD_THREADS", 1, 256), ("NGINX_WORKER_PROCESSES", 1, 64),
         ])
     func bounds(name: String, least: Int, most: Int) {
         for accepted in [least, least + 1, most - 1, most] { #expect(refusal([name: "\(accepted)"]) == nil, "\(accepted)") }

@@ -4,6 +4,7 @@ import HTTP
 import HTTPTypes
 import JSON
 import Settings
+import VectorSearch
 
 struct LibraryRoutes {
     let service: Service
@@ -27,7 +28,7 @@ struct LibraryRoutes {
         let body = try NewLibrary(request.jsonReader(), service.catalogue, defaultModel: service.settings.embeddingModel)
         let library = try database.createLibrary(
             name: body.name, description: body.description, metric: body.metric, dimension: body.dimension, model: body.model,
-            indexKind: body.indexKind)
+            index: body.index)
         return respond(.created, library)
     }
 
@@ -60,9 +61,9 @@ struct LibraryRoutes {
         let database = try service.database
         let id: LibraryID = try path.identifier("id")
         try request.readQuery { _ in }
-        let current = try database.library(id).sequence
-        let change = try LibraryChange(request.jsonReader())
-        let expected = try request.expectedSequence(current: current)
+        let current = try database.library(id)
+        let change = try LibraryChange(request.jsonReader(), index: current.record.index.kind)
+        let expected = try request.expectedSequence(current: current.sequence)
         // What changes nothing leaves no trace: neither a record nor a new ETag.
         guard change != LibraryChange() else { return respond(.ok, try database.library(id)) }
         return respond(.ok, try database.updateLibrary(id, change, expecting: expected))

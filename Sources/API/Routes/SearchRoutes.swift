@@ -19,7 +19,7 @@ struct SearchRoutes {
         let database = try service.database
         let library = try database.library(path.identifier("id")).record
         let includeEmbeddings = try request.readQuery { $0.bool("include_embeddings") }
-        let (query, parameters) = try SearchParameters.readQuery(request.jsonReader(), service.settings, metric: library.metric)
+        let (query, parameters) = try SearchParameters.readQuery(request.jsonReader(), service.settings, for: library)
         let embedding = try service.embed([query], as: .query, for: library)
         return try search(Array(embedding[0]), parameters, library, includeEmbeddings, database, since: start)
     }
@@ -38,7 +38,8 @@ struct SearchRoutes {
         since start: ContinuousClock.Instant
     ) throws -> Response {
         let result = try database.search(
-            in: library.id, query: query, count: parameters.count, threshold: parameters.threshold, withEmbeddings: includeEmbeddings)
+            in: library.id, query: query, count: parameters.count, threshold: parameters.threshold, ef: parameters.ef,
+            isExact: parameters.isExact, withEmbeddings: includeEmbeddings)
         let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
         return Response(json: .ok, capacity: 1024 * (1 + result.hits.count)) { json in
             json.write(result, metric: library.metric, milliseconds: milliseconds)

@@ -23,11 +23,8 @@ extension JSONWriter {
                 json.member("description", library.record.description)
                 json.member("created_at", library.record.createdAt.description)
                 json.member("updated_at", library.updatedAt.description)
-                json.member("index_type", library.record.indexKind.rawValue)
-                json.key("index_params")
-                json.object { _ in }
+                json.members(library.record.index)
                 json.member("metric", library.record.metric.rawValue)
-                json.member("quantization", Quantization.none.rawValue)
                 json.member("embedding_model", library.record.model)
                 json.member("embedding_dimension", library.record.dimension)
             }
@@ -42,7 +39,7 @@ extension JSONWriter {
             json.member("num_documents", statistics.library.documentCount)
             json.member("num_chunks", statistics.library.chunkCount)
             json.member("embedding_dimension", vectors.dimension)
-            json.member("index_type", statistics.index.kind.rawValue)
+            json.member("index_type", statistics.library.record.index.kind.rawValue)
             json.key("vector_store_stats")
             json.object { json in
                 json.member("unique_vectors", vectors.uniqueVectors)
@@ -55,30 +52,16 @@ extension JSONWriter {
                 json.member("bytes", vectors.bytes)
             }
             json.key("index_stats")
-            json.object { json in
-                json.member("type", statistics.index.kind.rawValue)
-                json.member("size", statistics.index.rows)
-                json.member("bytes", statistics.index.bytes)
-                // Exact search has nothing to build: a row is indexed when it is stored.
-                json.member("state", "ready")
-                json.member("indexed", statistics.index.rows)
-                json.member("pending", 0)
-                json.member("progress", 1)
-            }
+            json.writeStatistics(statistics.index)
         }
     }
-}
-
-/// How an index keeps its vectors.
-enum Quantization: String, CaseIterable {
-    case none
 }
 
 /// The body of `POST /v1/libraries`.
 struct NewLibrary {
     let name: String
     let description: String?
-    let indexKind: IndexKind
+    let index: IndexConfiguration
     let model: String
     let dimension: Int
     let metric: Metric
@@ -89,23 +72,20 @@ struct NewLibrary {
     init(_ reader: JSONReader, _ catalogue: ModelCatalogue, defaultModel: String) throws {
         var name: String?
         var description: String?
-        var indexKind: IndexKind?
+        var index = IndexConfiguration(.auto)
         var embedding: (model: String, dimension: Int)?
         var metric: Metric?
         reader.readObject { object in
             name = object.required("name") { $0.string(length: Self.nameLength) }
             description = object.optional("description") { $0.string(length: Self.descriptionLength) }
-            indexKind = object.optional("index_type") { $0.choice(of: IndexKind.self) }
-            // Exact search has no parameters, so every key is unknown.
-            _ = object.optional("index_params") { $0.object { _ in } }
-            _ = object.optional("quantization") { $0.choice(of: Quantization.self) }
+            index = IndexConfiguration(&object, changing: index)
             embedding = Self.readEmbedding(&object, catalogue, defaultModel)
             metric = object.optional("metric") { $0.choice(of: Metric.self) }
         }
         try reader.finish()
         self.name = name!
         self.description = description
-        self.indexKind = indexKind ?? .bruteForce
+        self.index = index
         (self.model, self.dimension) = embedding!
         self.metric = metric ?? .cosine
     }
@@ -146,14 +126,14 @@ extension JSONValue {
 
 extension LibraryChange {
     /// The body of `PATCH /v1/libraries/{id}`. A field that is absent or null stays as it is; an empty description removes it.
-    init(_ reader: JSONReader) throws {
+    init(_ reader: JSONReader, index: IndexKind) throws {
         var change = LibraryChange()
         reader.readObject { object in
             change.name = object.optional("name") { $0.string(length: NewLibrary.nameLength) }
             if let description = object.optional("description", { $0.string(length: NewLibrary.descriptionLength) }) {
                 change.description = .some(description.isEmpty ? nil : description)
             }
-            _ = object.optional("index_params") { $0.object { _ in } }
+            change.indexParameters = object.optional("index_params") { $0.indexParameters(of: index, onlyLive: true) } ?? [:]
         }
         try reader.finish()
         self = change

@@ -7,23 +7,27 @@ import VectorSearch
 struct SearchParameters {
     let count: Int
     let threshold: Float?
+    let ef: Int?
+    let isExact: Bool
 
     private static let defaultCount = 10
 
-    fileprivate init(_ object: inout JSONObject, _ settings: Settings, metric: Metric) {
+    fileprivate init(_ object: inout JSONObject, _ settings: Settings, for library: LibraryRecord) {
         count = object.optional("k") { $0.integer(in: 1...settings.maxResultsK) } ?? min(Self.defaultCount, settings.maxResultsK)
-        threshold = object.optional("distance_threshold") { $0.threshold(for: metric) }
+        threshold = object.optional("distance_threshold") { $0.threshold(for: library.metric) }
+        ef = object.optional("ef") { $0.candidates(of: library.index.kind) }
+        isExact = object.optional("exact") { $0.bool() } ?? false
     }
 
     /// The body of `POST /v1/libraries/{id}/search`.
-    static func readQuery(_ reader: JSONReader, _ settings: Settings, metric: Metric) throws -> (
-        query: String, parameters: SearchParameters
-    ) {
+    static func readQuery(
+        _ reader: JSONReader, _ settings: Settings, for library: LibraryRecord
+    ) throws -> (query: String, parameters: SearchParameters) {
         var query: String?
         var parameters: SearchParameters?
         reader.readObject { object in
             query = object.required("query") { $0.text(maxLength: settings.maxQueryLength) }
-            parameters = SearchParameters(&object, settings, metric: metric)
+            parameters = SearchParameters(&object, settings, for: library)
         }
         try reader.finish()
         return (query!, parameters!)
@@ -37,7 +41,7 @@ struct SearchParameters {
         var parameters: SearchParameters?
         reader.readObject { object in
             embedding = object.required("embedding") { $0.embedding(for: library) }
-            parameters = SearchParameters(&object, settings, metric: library.metric)
+            parameters = SearchParameters(&object, settings, for: library)
         }
         try reader.finish()
         return (embedding!, parameters!)
@@ -59,6 +63,16 @@ extension JSONValue {
         }
         return Float(number)
     }
+
+    /// `ef` of a search.
+    fileprivate func candidates(of index: IndexKind) -> Int? {
+        guard index.parameters.contains(.efSearch) else {
+            let kinds = IndexKind.allCases.filter { $0.parameters.contains(.efSearch) }.map { "'\($0.rawValue)'" }
+            note(.unknownField, "the index '\(index.rawValue)' has no ef; only \(kinds.joined(separator: ", ")) have")
+            return nil
+        }
+        return integer(in: IndexParameter.efSearch.range)
+    }
 }
 
 extension JSONWriter {
@@ -74,6 +88,7 @@ extension JSONWriter {
             json.object { json in
                 json.member("index", result.indexKind.rawValue)
                 json.member("exact", result.isExact)
+                if let ef = result.ef { json.member("ef", ef) }
                 json.member("scored", result.scored)
                 if let shortage = result.shortage { json.member("short_by", shortage.rawValue) }
             }

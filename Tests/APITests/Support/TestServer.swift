@@ -1,4 +1,3 @@
-import Database
 import Embedding
 import HTTP
 import HTTPTypes
@@ -9,6 +8,7 @@ import TestSupport
 import Testing
 
 @testable import API
+@testable import Database
 
 extension Contract {
     static let shared = try! Contract(JSON(parsing: PackageResources.openapi_json))
@@ -77,6 +77,14 @@ final class TestServer {
 
     /// The path of a new library for texts.
     func texts() -> String { post("/v1/libraries", ["name": "t"]).headers[.location] ?? "no library" }
+
+    /// Returns when the index of the library at this path has nothing left to do.
+    func waitUntilIndexed(_ library: String) throws {
+        try database.waitUntilIndexed(try #require(LibraryID(String(library.suffix(36)))))
+    }
+
+    /// From here on nothing is built: what is building stays so.
+    func stopBuilding() { database.builder.stop() }
 
     /// Adds a document of one chunk per vector.
     @discardableResult

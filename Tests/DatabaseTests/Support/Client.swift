@@ -36,10 +36,13 @@ struct Client {
     private(set) var events: [Event] = []
     private var generator: SplitMix
     private let libraries: Shared<[LibraryID]>
+    private let index: IndexConfiguration
     private let recorder: Recorder
 
-    init(seed: UInt64, libraries: Shared<[LibraryID]>, recorder: Recorder) {
+    /// - Parameter index: of the libraries that it makes.
+    init(seed: UInt64, libraries: Shared<[LibraryID]>, index: IndexConfiguration, recorder: Recorder) {
         generator = SplitMix(seed: seed)
+        self.index = index
         self.libraries = libraries
         self.recorder = recorder
     }
@@ -56,7 +59,13 @@ struct Client {
                 try database.deleteDocument(.number(document))
                 return .deletedDocument(.number(document))
             }
-        case 30..<40: read()
+        case 30..<36: read()
+        case 36..<40:
+            let index = generator.chance(50) ? index : IndexConfiguration(IndexKind.allCases.randomElement(using: &generator)!)
+            record { database throws(DatabaseError) in
+                try database.rebuildIndex(of: library, as: index)
+                return .rebuiltIndex(library)
+            }
         default:
             let policy: ConflictPolicy = generator.chance(70) ? .replace : .error
             // Half the chunk ids belong to the document, half are fought for.
@@ -91,9 +100,10 @@ struct Client {
         }
         guard case .deletedLibrary = events.last?.observation else { return }
         var new: LibraryID?
+        let index = index
         record { database throws(DatabaseError) in
             let view = try database.createLibrary(
-                name: "", description: nil, metric: .l2, dimension: 4, model: "external", indexKind: .bruteForce)
+                name: "", description: nil, metric: .l2, dimension: 4, model: "external", index: index)
             new = view.record.id
             return .createdLibrary(view.record.id, view.createdSequence)
         }

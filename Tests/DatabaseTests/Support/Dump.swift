@@ -55,7 +55,8 @@ extension Database {
                 DumpedLibrary(
                     record: library.record, updatedAt: library.updatedAt, createdSequence: library.createdSequence,
                     sequence: library.sequence, documents: documents, uniqueVectors: statistics.vectors.uniqueVectors,
-                    totalReferences: statistics.vectors.totalReferences, indexedRows: statistics.index.rows,
+                    totalReferences: statistics.vectors.totalReferences,
+                    indexedRows: statistics.index.statistics.indexed + statistics.index.statistics.pending,
                     found: try find(
                         [1] + [Float](repeating: 0, count: library.record.dimension - 1), in: library.record.id, count: 10_000)))
         }

@@ -9,6 +9,7 @@ struct Event: Sendable {
         case deletedDocument(DocumentID)
         case createdLibrary(LibraryID, SequenceNumber)
         case deletedLibrary(LibraryID)
+        case rebuiltIndex(LibraryID)
         case refused(DatabaseError)
         case readDocument(DocumentID, SequenceNumber)
         /// Everything that a search of the library found: chunks and the versions of the documents they are from.
@@ -38,7 +39,7 @@ struct History {
         mutating func apply(_ mutation: Mutation, at sequence: SequenceNumber) {
             switch mutation {
             case .createLibrary(let record): libraries.insert(record.id)
-            case .updateLibrary: break
+            case .updateLibrary, .rebuildIndex: break
             case .deleteLibrary(let id):
                 libraries.remove(id)
                 documents = documents.filter { $0.value.library != id }
@@ -53,6 +54,8 @@ struct History {
             case .documentNotFound(let id): documents[id] == nil
             case .documentExists(let id): documents[id] != nil
             case .chunkExists(let id): documents.values.contains { $0.chunks.contains(id) }
+            // For how long an index is built, no history says.
+            case .indexIsChanging(let id): libraries.contains(id)
             default: false
             }
         }
@@ -113,6 +116,8 @@ struct History {
             return first { if case .deleteDocument(id, _, _) = $0 { true } else { false } }
         case .deletedLibrary(let id):
             return first { if case .deleteLibrary(id) = $0 { true } else { false } }
+        case .rebuiltIndex(let id):
+            return first { if case .rebuildIndex(id, _, _) = $0 { true } else { false } }
         case .refused, .readDocument, .found:
             return nil
         }
@@ -123,7 +128,7 @@ struct History {
         guard lower <= upper else { return false }
         let window = states[lower...upper]
         switch event.observation {
-        case .put, .deletedDocument, .createdLibrary, .deletedLibrary:
+        case .put, .deletedDocument, .createdLibrary, .deletedLibrary, .rebuiltIndex:
             return change(of: event, after: lower) != nil
         case .refused(let error):
             return window.contains { $0.allows(error) }

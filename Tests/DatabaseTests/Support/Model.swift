@@ -48,8 +48,13 @@ struct Model {
         switch mutation {
         case .createLibrary:
             return nil
-        case .updateLibrary(let id, _, _), .deleteLibrary(let id):
+        case .updateLibrary(let id, _, _), .deleteLibrary(let id), .rebuildIndex(let id, _, _):
             guard let library = library(id) else { return .libraryNotFound(id) }
+            if case .updateLibrary(_, let change, _) = mutation {
+                let kind = library.record.index.kind
+                let unknown = IndexParameter.allCases.first { change.indexParameters[$0] != nil && !kind.parameters.contains($0) }
+                if let unknown { return .unknownIndexParameter(unknown, of: kind) }
+            }
             return expected.flatMap { $0 == library.sequence ? nil : .changedSince(library.sequence) }
         case .deleteDocument(let id, _, _):
             guard let document = document(id) else { return .documentNotFound(id) }
@@ -86,7 +91,10 @@ struct Model {
             touch(id, time) { library in
                 if let name = change.name { library.record.name = name }
                 if let description = change.description { library.record.description = description }
+                library.record.index = library.record.index.with(change.indexParameters)
             }
+        case .rebuildIndex(let id, let index, let time):
+            touch(id, time) { $0.record.index = index }
         case .deleteLibrary(let id):
             libraries.removeAll { $0.record.id == id }
         case .putDocument(let record):

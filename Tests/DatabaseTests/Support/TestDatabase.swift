@@ -10,12 +10,15 @@ final class TestDatabase: @unchecked Sendable {
     let directory = TemporaryDirectory()
     let fileSystem: ControlledFileSystem
     let storageFailures = Shared<[StorageError]>([])
+    private let builderThreads: Int
     private var current: Database?
 
     /// Keep no reference to it across `close`: it holds the lock on the directory for life.
     var database: Database { current! }
 
-    init(syncs: ControlledFileSystem.Syncs = .none) throws {
+    /// - Parameter builderThreads: 0: no index is built.
+    init(syncs: ControlledFileSystem.Syncs = .none, builderThreads: Int = 2) throws {
+        self.builderThreads = builderThreads
         fileSystem = ControlledFileSystem(syncs: syncs)
         try open()
     }
@@ -27,7 +30,8 @@ final class TestDatabase: @unchecked Sendable {
     }
 
     func open() throws {
-        current = try Database(directory: directory.path, fileSystem: fileSystem) { [storageFailures] error in
+        current = try Database(directory: directory.path, fileSystem: fileSystem, builderThreads: builderThreads) {
+            [storageFailures] error in
             storageFailures.update { $0.append(error) }
         }
     }
@@ -55,10 +59,31 @@ final class TestDatabase: @unchecked Sendable {
 
 extension Database {
     /// A library of four dimensions.
-    func makeLibrary(_ name: String = "library", metric: Metric = .l2) throws(DatabaseError) -> LibraryID {
+    func makeLibrary(
+        _ name: String = "library", metric: Metric = .l2, index: IndexConfiguration = IndexConfiguration(.bruteForce)
+    ) throws(DatabaseError) -> LibraryID {
         try createLibrary(
-            name: name, description: nil, metric: metric, dimension: 4, model: LibraryRecord.externalModel, indexKind: .bruteForce
+            name: name, description: nil, metric: metric, dimension: 4, model: LibraryRecord.externalModel, index: index
         ).record.id
+    }
+
+    /// Adds documents of a hundred chunks each with random vectors, numbered from `start` on, and returns the vectors in order.
+    @discardableResult
+    func fill(_ library: LibraryID, count: Int, from start: Int = 0, seed: UInt64 = 1) throws(DatabaseError) -> [[Float]] {
+        var generator = SplitMix(seed: seed)
+        let vectors = (0..<count).map { _ in generator.vector() }
+        for first in stride(from: 0, to: count, by: 100) {
+            let numbers = first..<min(first + 100, count)
+            try put(start + first, in: library, numbers.map { chunk(start + $0, vectors[$0]) })
+        }
+        return vectors
+    }
+
+    /// Asks for another index, or for the same once more.
+    @discardableResult
+    func rebuildIndex(of library: LibraryID, as index: IndexConfiguration? = nil) throws(DatabaseError) -> IndexStatus {
+        let old = try self.library(library).record.index
+        return try rebuildIndex(of: library, as: index ?? old, insteadOf: old)
     }
 
     @discardableResult

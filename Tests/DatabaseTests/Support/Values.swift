@@ -7,6 +7,18 @@ import VectorSearch
 extension SplitMix {
     mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }
 
+    /// Any index.
+    mutating func index() -> IndexConfiguration {
+        let kind = IndexKind.allCases.randomElement(using: &self)!
+        let chosen: [IndexParameter: Int] = kind.parameters.reduce(into: [:]) { chosen, parameter in
+            if chance(50) { chosen[parameter] = Int.random(in: parameter.range.clamped(to: 0...50), using: &self) }
+        }
+        return IndexConfiguration(kind, quantization: kind.quantizations.randomElement(using: &self)!, chosen: chosen)
+    }
+
+    /// A vector of four dimensions in all directions, unlike every other one.
+    mutating func vector() -> [Float] { (0..<4).map { _ in Float.random(in: -1...1, using: &self) } }
+
     /// A vector of four dimensions with which every distance is exact in single precision under every metric, so that a simple model
     /// agrees to the bit and equal distances are frequent: one axis or all four, times a power of two.
     mutating func exactVector() -> [Float] {
