@@ -11,7 +11,7 @@ extension SplitMix {
     mutating func index() -> IndexConfiguration {
         let kind = IndexKind.allCases.randomElement(using: &self)!
         let chosen: [IndexParameter: Int] = kind.parameters.reduce(into: [:]) { chosen, parameter in
-            if chance(50) { chosen[parameter] = Int.random(in: parameter.range.clamped(to: 0...50), using: &self) }
+            if chance(50) { chosen[parameter] = Int.random(in: parameter.range.clamped(to: 0...10), using: &self) }
         }
         return IndexConfiguration(kind, quantization: kind.quantizations.randomElement(using: &self)!, chosen: chosen)
     }
