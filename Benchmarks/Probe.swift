@@ -19,8 +19,8 @@ struct Probe: ParsableCommand {
     @Option var searchThreads = 1
 
     func run() throws {
-        let base = try NumPyFile(path: "\(data)/base.f16.npy")
-        let queryFile = try NumPyFile(path: "\(data)/\(queries).f16.npy")
+        let base = try TableFile(path: "\(data)/base.f16.npy")
+        let queryFile = try TableFile(path: "\(data)/\(queries).f16.npy")
         let count = min(rows ?? .max, base.rows)
         let configuration = IndexConfiguration(IndexKind(rawValue: index)!, quantization: Quantization(rawValue: quantization)!, chosen: Dictionary(uniqueKeysWithValues: parameters.split(separator: ",").map { p in
             let parts = p.split(separator: "=")
@@ -30,11 +30,11 @@ struct Probe: ParsableCommand {
         let before = try Machine.anonymousBytes()
         let clock = ContinuousClock()
         var start = clock.now
-        for row in 0..<count { let v = base.row(row); _ = vectors.insert(v.span) }
+        for row in 0..<count { let v = base.floats(row); _ = vectors.insert(v.span) }
         print("inserted", (clock.now - start) / .seconds(1), "s", try Double(Machine.anonymousBytes() - before) / Double(count))
         start = clock.now
         while let work = vectors.beginWork() {
-            nonisolated(unsafe) let w = work
+            let w = work
             let others = try (1..<threads).map { _ in try Thread("build") { w.run() } }
             work.run()
             for t in others { t.join() }
@@ -42,7 +42,7 @@ struct Probe: ParsableCommand {
         }
         let seconds = (clock.now - start) / .seconds(1)
         print("built", seconds, "s", Double(count) / seconds, "vectors/s", try Double(Machine.anonymousBytes() - before) / Double(count), "bytes/vector", vectors.statistics)
-        let qs = (0..<queryFile.rows).map { queryFile.row($0) }
+        let qs = (0..<queryFile.rows).map { queryFile.floats($0) }
         var exact: [[UInt32]] = []
         start = clock.now
         if count == base.rows {
