@@ -27,7 +27,10 @@ struct Exact: ParsableCommand {
     @Option(help: "cosine, dot or l2.")
     var metric = Metric.cosine
 
-    @Option(help: "plain, avx2 or avx512. Default: the widest this machine has.")
+    @Option(help: "none, or int8: codes of one byte a component decide which vectors are looked at.")
+    var quantization = Quantization.none
+
+    @Option(help: "plain, avx2, avx512 or avx512_vnni. Default: the widest this machine has.")
     var instructionSet = InstructionSet.best
 
     @Option(help: "The seed of random vectors.")
@@ -44,7 +47,9 @@ struct Exact: ParsableCommand {
 
     func run() throws {
         let vectors = try makeVectors()
-        let index = IndexedVectors(dimension: vectors.dimension, metric: metric, instructionSet: instructionSet)
+        let index = IndexedVectors(
+            dimension: vectors.dimension, metric: metric, configuration: IndexConfiguration(.bruteForce, quantization: quantization),
+            instructionSet: instructionSet)
         let store = index.store
         let memoryBefore = try Machine.anonymousBytes()
         let building = try ContinuousClock().measure {
@@ -52,6 +57,10 @@ struct Exact: ParsableCommand {
                 let vector = try vectors.base(row)
                 try check(vector)
                 _ = index.insert(vector.span)
+            }
+            while let work = index.beginWork() {
+                work.run()
+                index.finishWork(work)
             }
         }
         let memory = try Machine.anonymousBytes() - memoryBefore
@@ -105,17 +114,23 @@ struct Exact: ParsableCommand {
     ) {
         let rows = statistics.uniqueVectors
         let raw = rows * statistics.dimension * MemoryLayout<Float>.stride
+        let read = quantization == .int8 ? raw / MemoryLayout<Float>.stride : raw
+        let bandwidth = Bandwidth.ofOneThread(over: read)
         let median = times[times.count / 2] / .nanoseconds(1)
         let total = times.reduce(Duration.zero, +) / .seconds(1)
         let lines = [
             ("machine", Machine.processorName),
-            ("instruction set", instructionSet.rawValue),
+            ("instruction set", instructionSet.rawValue), ("quantization", quantization.rawValue),
             ("vectors", "\(rows) distinct of \(statistics.totalReferences), \(statistics.dimension) dimensions, \(metric.rawValue)"),
             ("inserted", "\(rounded(Double(statistics.totalReferences) / (building / .seconds(1)), 0)) vectors/s"),
             ("memory", "\(memory) bytes anonymous, \(rounded(Double(memory) / Double(raw), 3)) of the vectors"),
             ("one query", "\(rounded(median / 1e6, 3)) ms median of \(times.count), \(count) neighbours"),
             ("one distance", "\(rounded(median / Double(rows), 1)) ns median"),
-            ("memory read", "\(rounded(Double(raw) / median, 1)) GB/s"),
+            ("memory read", "\(rounded(Double(read) / median, 1)) GB/s"),
+            (
+                "streaming",
+                "\(rounded(bandwidth, 1)) GB/s over as many bytes, one thread; the scan reads at \(rounded(Double(read) / median / bandwidth, 3)) of it"
+            ),
             ("queries", "\(rounded(Double(times.count) / total, 1)) a second, one thread"),
             ("recall@\(count)", recall.map { "\(rounded($0, 4)) of \(min(sample, times.count)) queries" } ?? "not measured"),
         ]

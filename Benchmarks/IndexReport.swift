@@ -63,7 +63,8 @@ struct IndexReport {
         for setting in Set(result.points.map(\.setting)).sorted() {
             let points = threadCounts.map { threads in result.points.first { $0.setting == setting && $0.threads == threads }! }
             let label = result.parameter == nil ? "" : "\(setting)"
-            print("  \(right(label, 10))\(right(rounded(points[0].recall, 4), 9))\(right(rounded(points[0].scored, 0), 10))", terminator: "")
+            print(
+                "  \(right(label, 10))\(right(rounded(points[0].recall, 4), 9))\(right(rounded(points[0].scored, 0), 10))", terminator: "")
             print(points.map { right(rounded($0.rate, 0), 15) }.joined())
         }
         for target in Sweep.targets {
@@ -129,6 +130,7 @@ struct IndexReport {
                 })
         }
         return RecallChart(
-            title: "Queries per second against recall@\(count)", subtitle: "\(rows) vectors of \(dimension), \(metric.rawValue)", panels: panels)
+            title: "Queries per second against recall@\(count)", subtitle: "\(rows) vectors of \(dimension), \(metric.rawValue)",
+            panels: panels)
     }
 }

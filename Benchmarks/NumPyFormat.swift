@@ -23,7 +23,9 @@ enum NumPyFormat {
         }
         guard order == "False" else { throw .unusable(file.path, "the table is stored by columns (fortran_order)") }
         let sizes = shape.split { !$0.isNumber }.compactMap { Int($0) }
-        guard sizes.count == 2, sizes[0] > 0, sizes[1] > 0 else { throw .unusable(file.path, "a table of shape \(shape), not (rows, columns)") }
+        guard sizes.count == 2, sizes[0] > 0, sizes[1] > 0 else {
+            throw .unusable(file.path, "a table of shape \(shape), not (rows, columns)")
+        }
         let (size, overflow) = sizes[0].multipliedReportingOverflow(by: sizes[1] * element.size)
         guard !overflow, start + size == file.bytes.count else {
             throw .unusable(file.path, "\(file.bytes.count - start) bytes of numbers, where shape \(shape) takes \(size)")

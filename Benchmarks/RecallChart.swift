@@ -86,7 +86,9 @@ struct RecallChart {
     // MARK: Drawing
 
     private func draw(_ panel: Panel, x left: Double, isFirst: Bool) -> String {
-        var parts = ["<g transform=\"translate(\(number(left)) \(number(top)))\">", text(panel.title, x: 0, y: -10, "font-weight=\"bold\"")]
+        var parts = [
+            "<g transform=\"translate(\(number(left)) \(number(top)))\">", text(panel.title, x: 0, y: -10, "font-weight=\"bold\""),
+        ]
         for tick in Self.recallTicks where recallRange.contains(tick) {
             parts.append(line(x(of: tick), 0, x(of: tick), panelHeight, "#e4e4e4"))
             let label = tick == Self.highestRecall ? "≥.9999" : String("\(tick)".dropFirst())
@@ -111,7 +113,8 @@ struct RecallChart {
     private func draw(_ series: Series, _ colour: String) -> String {
         let shown = series.points.filter { recallRange.lowerBound <= $0.recall && $0.rate > 0 }
         let places = shown.map { "\(number(x(of: $0.recall))),\(number(y(of: $0.rate)))" }
-        let curve = "<polyline points=\"\(places.joined(separator: " "))\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"2\" stroke-linejoin=\"round\"/>"
+        let curve =
+            "<polyline points=\"\(places.joined(separator: " "))\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"2\" stroke-linejoin=\"round\"/>"
         let dots = shown.map {
             "<circle cx=\"\(number(x(of: $0.recall)))\" cy=\"\(number(y(of: $0.rate)))\" r=\"3\" fill=\"\(colour)\" stroke=\"white\"/>"
         }
@@ -123,7 +126,9 @@ struct RecallChart {
         for (index, series) in (panels.first?.series ?? []).enumerated() {
             let y = top + 10 + Double(index) * 22
             let colour = Self.colours[index % Self.colours.count]
-            parts.append("<line x1=\"\(number(x))\" y1=\"\(number(y))\" x2=\"\(number(x + 24))\" y2=\"\(number(y))\" stroke=\"\(colour)\" stroke-width=\"2\"/>")
+            parts.append(
+                "<line x1=\"\(number(x))\" y1=\"\(number(y))\" x2=\"\(number(x + 24))\" y2=\"\(number(y))\" stroke=\"\(colour)\" stroke-width=\"2\"/>"
+            )
             parts.append("<circle cx=\"\(number(x + 12))\" cy=\"\(number(y))\" r=\"3\" fill=\"\(colour)\" stroke=\"white\"/>")
             parts.append(text(series.name, x: x + 32, y: y + 4, ""))
         }
