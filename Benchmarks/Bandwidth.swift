@@ -1,45 +1,49 @@
+import CBenchmarks
 import Glibc
 
 /// How fast one thread can read memory, and do nothing else: what a scan is bounded by.
-enum Bandwidth {
-    private static let passes = 11
+///
+/// The buffer is as large as what is scanned, and passes over it are made between the scans: caches may hold a part of it, and
+/// other users of a machine take from its bandwidth as they come and go.
+final class Bandwidth {
+    private let bytes: Int
+    private let memory: UnsafeMutableRawPointer
+    /// By way of reading, the time of each pass.
+    private var passes: [[Duration]]
+
     private static let hugePages: Int32 = 14
 
-    /// Gigabytes a second over a buffer of `bytes`, which should be as large as what it is compared with: caches may hold a part of it.
-    ///
-    /// The faster of two ways, of each the median pass: from start to end with glibc's `memchr`, written in the widest
-    /// instructions that the processor knows, for a byte that is not there; and a sum along four streams at once. Pages are
-    /// large, as those of a store are.
-    static func ofOneThread(over bytes: Int) -> Double {
-        let bytes = (bytes + 255) & ~255
-        let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
+    /// - Parameter bytes: what one scan reads.
+    init(bytes: Int) {
+        self.bytes = (bytes + 255) & ~255
+        memory = mmap(nil, self.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
         precondition(memory != MAP_FAILED, "there is memory for a second copy of the vectors")
-        defer { munmap(memory, bytes) }
-        madvise(memory, bytes, hugePages)
-        memset(memory, 1, bytes)
-
-        let clock = ContinuousClock()
-        var searches: [Duration] = []
-        var sums: [Duration] = []
-        for _ in 0..<passes {
-            searches.append(clock.measure { precondition(memchr(memory, 2, bytes) == nil, "no byte is 2") })
-            sums.append(clock.measure { precondition(sum(memory, bytes) & 1 == 0, "equal numbers, an even count of them") })
-        }
-        let fastest = min(searches.sorted()[passes / 2], sums.sorted()[passes / 2])
-        return Double(bytes) / (fastest / .nanoseconds(1))
+        madvise(memory, self.bytes, Self.hugePages)
+        memset(memory, 1, self.bytes)
+        passes = Array(repeating: [], count: 4)
     }
 
-    /// Reads a quarter along each stream.
-    private static func sum(_ memory: UnsafeMutableRawPointer, _ bytes: Int) -> UInt64 {
-        let lines = memory.assumingMemoryBound(to: SIMD8<UInt64>.self)
-        let quarter = bytes / 4 / MemoryLayout<SIMD8<UInt64>>.stride
-        var sums = (SIMD8<UInt64>.zero, SIMD8<UInt64>.zero, SIMD8<UInt64>.zero, SIMD8<UInt64>.zero)
-        for index in 0..<quarter {
-            sums.0 &+= lines[index]
-            sums.1 &+= lines[index + quarter]
-            sums.2 &+= lines[index + 2 * quarter]
-            sums.3 &+= lines[index + 3 * quarter]
+    deinit {
+        munmap(memory, bytes)
+    }
+
+    /// Reads the buffer in each of four ways: glibc's `memchr`, which looks for a byte that is not there in the widest
+    /// instructions that the processor knows, a sum along four streams, and a sum that asks for memory 4 and 12 KiB ahead.
+    func measure() {
+        let clock = ContinuousClock()
+        for _ in 0..<3 {
+            passes[0].append(clock.measure { precondition(memchr(memory, 2, bytes) == nil, "no byte is 2") })
+            passes[1].append(clock.measure { precondition(quire_stream_four(memory, bytes) & 1 == 0, "an even count of equal numbers") })
+            for (way, ahead) in [(2, 4096), (3, 12_288)] {
+                passes[way].append(
+                    clock.measure { precondition(quire_stream(memory, bytes, ahead) & 1 == 0, "an even count of equal numbers") })
+            }
         }
-        return (sums.0 &+ sums.1 &+ sums.2 &+ sums.3).wrappedSum()
+    }
+
+    /// The median pass of the fastest way.
+    var bytesPerNanosecond: Double {
+        let medians = passes.map { $0.sorted()[$0.count / 2] }
+        return Double(bytes) / (medians.min()! / .nanoseconds(1))
     }
 }

@@ -70,9 +70,11 @@ struct Exact: ParsableCommand {
             return query
         }
 
-        let times = measure(index, queries)
+        let rowBytes = vectors.dimension * (quantization == .int8 ? 1 : MemoryLayout<Float>.stride)
+        let bandwidth = Bandwidth(bytes: store.statistics.uniqueVectors * rowBytes)
+        let times = measure(index, queries, bandwidth)
         let recall = recall(of: index, over: store, Array(queries.prefix(sample)))
-        report(store.statistics, building: building, memory: memory, times: times, recall: recall)
+        report(store.statistics, building: building, memory: memory, times: times, recall: recall, bandwidth)
     }
 
     private func makeVectors() throws -> any VectorSource {
@@ -86,11 +88,12 @@ struct Exact: ParsableCommand {
         if let problem = VectorStore.validate(vector.span, metric: metric, dimension: vector.count) { throw problem }
     }
 
-    /// The time of each query, sorted, after one round to warm up.
-    private func measure(_ index: IndexedVectors, _ queries: [[Float]]) -> [Duration] {
+    /// The time of each query, sorted, after one round to warm up; now and then, the bandwidth of memory.
+    private func measure(_ index: IndexedVectors, _ queries: [[Float]], _ bandwidth: Bandwidth) -> [Duration] {
         let clock = ContinuousClock()
         var times: [Duration] = []
-        for query in queries.prefix(20) + queries {
+        for (number, query) in (queries.prefix(20) + queries).enumerated() {
+            if number % 40 == 0 { bandwidth.measure() }
             times.append(clock.measure { _ = index.search(query.span, SearchRequest(count: count)) })
         }
         return times.dropFirst(min(queries.count, 20)).sorted()
@@ -110,13 +113,12 @@ struct Exact: ParsableCommand {
     }
 
     private func report(
-        _ statistics: VectorStoreStatistics, building: Duration, memory: Int, times: [Duration], recall: Double?
+        _ statistics: VectorStoreStatistics, building: Duration, memory: Int, times: [Duration], recall: Double?, _ bandwidth: Bandwidth
     ) {
         let rows = statistics.uniqueVectors
         let raw = rows * statistics.dimension * MemoryLayout<Float>.stride
-        let read = quantization == .int8 ? raw / MemoryLayout<Float>.stride : raw
-        let bandwidth = Bandwidth.ofOneThread(over: read)
         let median = times[times.count / 2] / .nanoseconds(1)
+        let speed = Double(quantization == .int8 ? raw / MemoryLayout<Float>.stride : raw) / median
         let total = times.reduce(Duration.zero, +) / .seconds(1)
         let lines = [
             ("machine", Machine.processorName),
@@ -126,11 +128,9 @@ struct Exact: ParsableCommand {
             ("memory", "\(memory) bytes anonymous, \(rounded(Double(memory) / Double(raw), 3)) of the vectors"),
             ("one query", "\(rounded(median / 1e6, 3)) ms median of \(times.count), \(count) neighbours"),
             ("one distance", "\(rounded(median / Double(rows), 1)) ns median"),
-            ("memory read", "\(rounded(Double(read) / median, 1)) GB/s"),
-            (
-                "streaming",
-                "\(rounded(bandwidth, 1)) GB/s over as many bytes, one thread; the scan reads at \(rounded(Double(read) / median / bandwidth, 3)) of it"
-            ),
+            ("memory read", "\(rounded(speed, 1)) GB/s"),
+            ("streaming", "\(rounded(bandwidth.bytesPerNanosecond, 1)) GB/s over as many bytes, one thread"),
+            ("of streaming", rounded(speed / bandwidth.bytesPerNanosecond, 3)),
             ("queries", "\(rounded(Double(times.count) / total, 1)) a second, one thread"),
             ("recall@\(count)", recall.map { "\(rounded($0, 4)) of \(min(sample, times.count)) queries" } ?? "not measured"),
         ]
