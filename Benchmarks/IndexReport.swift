@@ -67,7 +67,7 @@ struct IndexReport {
                 "  \(right(label, 10))\(right(rounded(points[0].recall, 4), 9))\(right(rounded(points[0].scored, 0), 10))", terminator: "")
             print(points.map { right(rounded($0.rate, 0), 15) }.joined())
         }
-        for target in Sweep.targets {
+        for target in Sweep.targets where result.parameter != nil {
             let rates = threadCounts.map { result.rate(at: target, threads: $0).map { rounded($0, 0) } ?? "–" }
             print("  \(right("at", 10))\(right(rounded(target, 3), 9))\(right("", 10))" + rates.map { right($0, 15) }.joined())
         }

@@ -29,7 +29,7 @@ struct RecallChart {
 
     /// Okabe and Ito's colours, which those who see colours differently can tell apart, and some greys.
     private static let colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444", "#999999"]
-    private static let recallTicks = [0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999]
+    private static let recallTicks = [0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999]
     private static let highestRecall = 0.9999
 
     var svg: String {
@@ -111,12 +111,16 @@ struct RecallChart {
     }
 
     private func draw(_ series: Series, _ colour: String) -> String {
-        let shown = series.points.filter { recallRange.lowerBound <= $0.recall && $0.rate > 0 }
+        var shown = series.points.filter { recallRange.lowerBound <= $0.recall && $0.rate > 0 }
+        // More work than is needed for the highest recall shown would be a line straight down.
+        let best = shown.firstIndex { $0.recall >= Self.highestRecall } ?? shown.count - 1
+        shown.removeSubrange(min(best + 1, shown.count)...)
+        let radius = shown.count == 1 ? 5 : 3
         let places = shown.map { "\(number(x(of: $0.recall))),\(number(y(of: $0.rate)))" }
         let curve =
             "<polyline points=\"\(places.joined(separator: " "))\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"2\" stroke-linejoin=\"round\"/>"
         let dots = shown.map {
-            "<circle cx=\"\(number(x(of: $0.recall)))\" cy=\"\(number(y(of: $0.rate)))\" r=\"3\" fill=\"\(colour)\" stroke=\"white\"/>"
+            "<circle cx=\"\(number(x(of: $0.recall)))\" cy=\"\(number(y(of: $0.rate)))\" r=\"\(radius)\" fill=\"\(colour)\" stroke=\"white\"/>"
         }
         return ([curve] + dots).joined(separator: "\n")
     }

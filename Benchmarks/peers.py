@@ -447,13 +447,16 @@ def draw(results, head, path):
     import matplotlib.pyplot as plt
     plt.rcParams.update({"font.family": "DejaVu Sans", "font.size": 9, "svg.fonttype": "none", "svg.hashsalt": "quire"})
     counts = sorted({1, head["threads"]})
-    ticks = [0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999]
+    ticks = [0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999]
     figure, panels = plt.subplots(1, len(counts), figsize=(5.4 * len(counts) + 1.6, 5), sharey=True, squeeze=False)
     colours = plt.get_cmap("tab10").colors
     for panel, count in zip(panels[0], counts):
         peer = 0
         for result in results:
             points = [(p["recall"], p["queries_per_second"]) for p in result["points"] if p["threads"] == count and p["recall"] >= ticks[0]]
+            # More work than is needed for the highest recall shown would be a line straight down.
+            best = next((number for number, (recall, _) in enumerate(points) if recall >= ticks[-1]), len(points))
+            points = points[:best + 1]
             ours = result["name"] in QUIRE
             if ours:
                 style = {"color": "black", "linewidth": 2.2, "linestyle": "--" if "int8" in result["name"] else "-", "zorder": 3}
