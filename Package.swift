@@ -31,6 +31,7 @@ let package = Package(
         .target(name: "CEmbeddingKernels"),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CPlatform"),
+        .target(name: "CBenchmarks"),
 
         // The engine.
         .target(name: "VectorSearch", dependencies: ["CVectorKernels", "CPlatform", "Locks"]),
@@ -59,7 +60,8 @@ let package = Package(
             ]),
         .executableTarget(name: "CLI", dependencies: ["Settings", argumentParser]),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["VectorSearch", "Locks", argumentParser], path: "Benchmarks", exclude: ["wordnet-check"]),
+            name: "Benchmarks", dependencies: ["VectorSearch", "Locks", "CBenchmarks", argumentParser], path: "Benchmarks",
+            exclude: ["README.md", "instance.py", "load", "make-sift", "peers.py", "requirements.txt", "wordnet-check"]),
 
         // Tests mirror the targets; the end-to-end tests run the built programs behind a real nginx.
         .target(name: "TestSupport", dependencies: ["Locks", "HTTP", httpTypes], path: "Tests/TestSupport"),

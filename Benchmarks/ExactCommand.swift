@@ -27,7 +27,10 @@ struct Exact: ParsableCommand {
     @Option(help: "cosine, dot or l2.")
     var metric = Metric.cosine
 
-    @Option(help: "plain, avx2 or avx512. Default: the widest this machine has.")
+    @Option(help: "none, or int8: codes of one byte a component decide which vectors are looked at.")
+    var quantization = Quantization.none
+
+    @Option(help: "plain, avx2, avx512 or avx512_vnni. Default: the widest this machine has.")
     var instructionSet = InstructionSet.best
 
     @Option(help: "The seed of random vectors.")
@@ -44,7 +47,9 @@ struct Exact: ParsableCommand {
 
     func run() throws {
         let vectors = try makeVectors()
-        let index = IndexedVectors(dimension: vectors.dimension, metric: metric, instructionSet: instructionSet)
+        let index = IndexedVectors(
+            dimension: vectors.dimension, metric: metric, configuration: IndexConfiguration(.bruteForce, quantization: quantization),
+            instructionSet: instructionSet)
         let store = index.store
         let memoryBefore = try Machine.anonymousBytes()
         let building = try ContinuousClock().measure {
@@ -52,6 +57,10 @@ struct Exact: ParsableCommand {
                 let vector = try vectors.base(row)
                 try check(vector)
                 _ = index.insert(vector.span)
+            }
+            while let work = index.beginWork() {
+                work.run()
+                index.finishWork(work)
             }
         }
         let memory = try Machine.anonymousBytes() - memoryBefore
@@ -61,9 +70,11 @@ struct Exact: ParsableCommand {
             return query
         }
 
-        let times = measure(index, queries)
+        let rowBytes = vectors.dimension * (quantization == .int8 ? 1 : MemoryLayout<Float>.stride)
+        let bandwidth = Bandwidth(bytes: store.statistics.uniqueVectors * rowBytes)
+        let times = measure(index, queries, bandwidth)
         let recall = recall(of: index, over: store, Array(queries.prefix(sample)))
-        report(store.statistics, building: building, memory: memory, times: times, recall: recall)
+        report(store.statistics, building: building, memory: memory, times: times, recall: recall, bandwidth)
     }
 
     private func makeVectors() throws -> any VectorSource {
@@ -77,11 +88,12 @@ struct Exact: ParsableCommand {
         if let problem = VectorStore.validate(vector.span, metric: metric, dimension: vector.count) { throw problem }
     }
 
-    /// The time of each query, sorted, after one round to warm up.
-    private func measure(_ index: IndexedVectors, _ queries: [[Float]]) -> [Duration] {
+    /// The time of each query, sorted, after one round to warm up; now and then, the bandwidth of memory.
+    private func measure(_ index: IndexedVectors, _ queries: [[Float]], _ bandwidth: Bandwidth) -> [Duration] {
         let clock = ContinuousClock()
         var times: [Duration] = []
-        for query in queries.prefix(20) + queries {
+        for (number, query) in (queries.prefix(20) + queries).enumerated() {
+            if number % 40 == 0 { bandwidth.measure() }
             times.append(clock.measure { _ = index.search(query.span, SearchRequest(count: count)) })
         }
         return times.dropFirst(min(queries.count, 20)).sorted()
@@ -101,21 +113,24 @@ struct Exact: ParsableCommand {
     }
 
     private func report(
-        _ statistics: VectorStoreStatistics, building: Duration, memory: Int, times: [Duration], recall: Double?
+        _ statistics: VectorStoreStatistics, building: Duration, memory: Int, times: [Duration], recall: Double?, _ bandwidth: Bandwidth
     ) {
         let rows = statistics.uniqueVectors
         let raw = rows * statistics.dimension * MemoryLayout<Float>.stride
         let median = times[times.count / 2] / .nanoseconds(1)
+        let speed = Double(quantization == .int8 ? raw / MemoryLayout<Float>.stride : raw) / median
         let total = times.reduce(Duration.zero, +) / .seconds(1)
         let lines = [
             ("machine", Machine.processorName),
-            ("instruction set", instructionSet.rawValue),
+            ("instruction set", instructionSet.rawValue), ("quantization", quantization.rawValue),
             ("vectors", "\(rows) distinct of \(statistics.totalReferences), \(statistics.dimension) dimensions, \(metric.rawValue)"),
             ("inserted", "\(rounded(Double(statistics.totalReferences) / (building / .seconds(1)), 0)) vectors/s"),
             ("memory", "\(memory) bytes anonymous, \(rounded(Double(memory) / Double(raw), 3)) of the vectors"),
             ("one query", "\(rounded(median / 1e6, 3)) ms median of \(times.count), \(count) neighbours"),
             ("one distance", "\(rounded(median / Double(rows), 1)) ns median"),
-            ("memory read", "\(rounded(Double(raw) / median, 1)) GB/s"),
+            ("memory read", "\(rounded(speed, 1)) GB/s"),
+            ("streaming", "\(rounded(bandwidth.bytesPerNanosecond, 1)) GB/s over as many bytes, one thread"),
+            ("of streaming", rounded(speed / bandwidth.bytesPerNanosecond, 3)),
             ("queries", "\(rounded(Double(times.count) / total, 1)) a second, one thread"),
             ("recall@\(count)", recall.map { "\(rounded($0, 4)) of \(min(sample, times.count)) queries" } ?? "not measured"),
         ]

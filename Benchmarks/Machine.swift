@@ -12,6 +12,8 @@ enum Machine {
         return value
     }
 
+    static let processorCount = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+
     /// Memory that belongs to this process and to no file.
     static func anonymousBytes() throws(Unreadable) -> Int {
         let value = try field("RssAnon", of: "/proc/self/status")

@@ -12,7 +12,7 @@ enum NaiveScan {
         return distances.prefix(count).map(\.row)
     }
 
-    private static func distance(_ metric: Metric, _ left: Span<Float>, _ right: Span<Float>) -> Double {
+    static func distance(_ metric: Metric, _ left: Span<Float>, _ right: Span<Float>) -> Double {
         var product = 0.0
         var leftSquares = 0.0
         var rightSquares = 0.0

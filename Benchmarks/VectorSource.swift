@@ -23,32 +23,52 @@ struct RandomVectors: VectorSource {
     }
 }
 
-/// The vectors of the files `base` and `queries` in a directory.
+/// The vectors of the files `base` and `queries` in a directory, and the exact answers if they are there too.
 struct StoredVectors: VectorSource {
     let baseCount: Int
-    private let baseFile: NumPyFile
-    private let queryFile: NumPyFile
+    private let directory: String
+    private let baseFile: TableFile
+    private let queryFile: TableFile
 
-    init(directory: String, limit: Int?) throws(NumPyFile.Problem) {
-        baseFile = try Self.open("base", in: directory)
-        queryFile = try Self.open("queries", in: directory)
+    private static let endings = ["f16.npy", "npy", "fvecs"]
+
+    /// - Parameter limit: at most that many vectors are used of the base, the first ones.
+    init(directory: String, limit: Int? = nil) throws(FileProblem) {
+        baseFile = try TableFile.find("base", in: directory, endings: Self.endings)
+        queryFile = try TableFile.find("queries", in: directory, endings: Self.endings)
+        for file in [baseFile, queryFile] where file.isInteger {
+            throw .unusable(file.path, "whole numbers, where vectors have floats")
+        }
         guard baseFile.columns == queryFile.columns else {
             throw .unusable(directory, "the queries have \(queryFile.columns) columns, the base \(baseFile.columns)")
         }
+        self.directory = directory
         baseCount = min(limit ?? .max, baseFile.rows)
     }
 
     var dimension: Int { baseFile.columns }
     var queryCount: Int { queryFile.rows }
-    func base(_ row: Int) -> [Float] { baseFile.row(row) }
-    func query(_ number: Int) -> [Float] { queryFile.row(number) }
+    func base(_ row: Int) -> [Float] { baseFile.floats(row) }
+    func query(_ number: Int) -> [Float] { queryFile.floats(number) }
 
-    private static func open(_ name: String, in directory: String) throws(NumPyFile.Problem) -> NumPyFile {
+    /// The rows nearest to each query, nearest first, from `exact_METRIC.npy` or `.ivecs`; nil if there is no such file, or if
+    /// its answers are those of more rows than are used.
+    func exactAnswers(metric: String, count: Int) throws(FileProblem) -> [[Int]]? {
+        guard baseCount == baseFile.rows else { return nil }
+        let file: TableFile
         do {
-            return try NumPyFile(path: "\(directory)/\(name).f16.npy")
+            file = try TableFile.find("exact_\(metric)", in: directory, endings: ["npy", "ivecs"])
         } catch .missing {
-            return try NumPyFile(path: "\(directory)/\(name).npy")
+            return nil
         }
+        guard file.isInteger, file.rows == queryCount, file.columns >= count else {
+            throw .unusable(file.path, "not at least \(count) row numbers for each of \(queryCount) queries")
+        }
+        let answers = (0..<file.rows).map { file.integers($0) }
+        guard answers.allSatisfy({ $0.allSatisfy { (0..<baseCount).contains($0) } }) else {
+            throw .unusable(file.path, "a row number beyond the \(baseCount) rows of the base")
+        }
+        return answers
     }
 }
 

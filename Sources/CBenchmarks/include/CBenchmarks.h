@@ -1,0 +1,14 @@
+// Reading memory and doing as little else as possible.
+#ifndef C_BENCHMARKS_H
+#define C_BENCHMARKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Adds up a buffer, a multiple of 64 bytes, in order, asking for memory `ahead` bytes before it is needed.
+uint64_t quire_stream(const void *memory, size_t bytes, size_t ahead);
+
+/// Adds up a buffer, a multiple of 256 bytes, a quarter along each of four streams.
+uint64_t quire_stream_four(const void *memory, size_t bytes);
+
+#endif
