@@ -174,7 +174,9 @@ package final class IndexedVectors {
         guard let index = current.index else { return nil }
 
         let dead = current.known.subtracting(live)
-        if dead.count > max(Self.toleratedRows, current.known.count / Self.toleratedShare) || dead.count == current.known.count && dead.count > 0 {
+        if dead.count > max(Self.toleratedRows, current.known.count / Self.toleratedShare)
+            || dead.count == current.known.count && dead.count > 0
+        {
             return .forget(current, dead)
         }
         if tail.count > 0 { return .absorb(current, tail.first(index.batchSize)) }

@@ -18,10 +18,16 @@ struct KernelTests {
         let prepared = metric == .cosine ? query.map { Float(Double($0) / norm) } : query
         var distances = [Float](repeating: .nan, count: rows.count + 1)
         memory.withUnsafeBufferPointer { memory in
-            var block = quire_block(
-                query: prepared, query_scale: 1, table: memory.baseAddress! + shift, inverse_norms: inverseNorms, stride: dimension + gap,
-                dimension: dimension, ids: nil, count: rows.count)
-            quire_distances(set.kernel, metric.kernel, &block, &distances)
+            prepared.withUnsafeBufferPointer { prepared in
+                inverseNorms.withUnsafeBufferPointer { inverseNorms in
+                    // With no rows there is no norm to read, and no table.
+                    guard let norms = inverseNorms.baseAddress, let table = memory.baseAddress else { return }
+                    var block = quire_block(
+                        query: prepared.baseAddress!, query_scale: 1, table: table + shift, inverse_norms: norms,
+                        stride: dimension + gap, dimension: dimension, ids: nil, count: rows.count)
+                    quire_distances(set.kernel, metric.kernel, &block, &distances)
+                }
+            }
         }
         #expect(distances.last?.isNaN == true, "wrote past the last distance")
         return distances.dropLast()

@@ -88,7 +88,8 @@ extension HNSWIndex {
         scorers.scorer(of: row, for: .base).score(rows, count, into: scratch.distances)
         var choices = 0
         for index in 0..<count {
-            _ = Self.insert(CandidateKey.pack(scratch.distances[index], rows[index]), into: scratch.choices, &choices, limit: scratch.capacity)
+            _ = Self.insert(
+                CandidateKey.pack(scratch.distances[index], rows[index]), into: scratch.choices, &choices, limit: scratch.capacity)
         }
         _ = Self.insert(CandidateKey.pack(distance, other), into: scratch.choices, &choices, limit: scratch.capacity)
         replace(list, byBestOf: choices, on: level, scorers, scratch)
@@ -228,7 +229,8 @@ extension HNSWIndex {
         scorers.scorer(of: row, for: .base).score(rows, found, into: scratch.distances)
         var choices = 0
         for index in 0..<found {
-            _ = Self.insert(CandidateKey.pack(scratch.distances[index], rows[index]), into: scratch.choices, &choices, limit: scratch.capacity)
+            _ = Self.insert(
+                CandidateKey.pack(scratch.distances[index], rows[index]), into: scratch.choices, &choices, limit: scratch.capacity)
         }
         scratch.marks.clear()
         for index in 0..<kept {

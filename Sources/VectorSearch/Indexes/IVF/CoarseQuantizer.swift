@@ -35,7 +35,8 @@ final class CoarseQuantizer: Sendable {
 
     /// - Parameter rows: what is sorted; a sample of them, spread evenly, is copied.
     static func train(on rows: ArraySlice<Row>, of store: VectorStore, count: Int, _ memory: StoreMemory) -> CoarseQuantizer {
-        var trainer = Trainer(sample: sample(of: rows, count * samplesPerCentroid, store, memory), store: store, count: min(count, rows.count))
+        var trainer = Trainer(
+            sample: sample(of: rows, count * samplesPerCentroid, store, memory), store: store, count: min(count, rows.count))
         trainer.seed()
         for _ in 0..<iterations { trainer.iterate() }
         return CoarseQuantizer(store, centroids: trainer.centroids, usualProbes: trainer.calibrated(calibratedShare))
@@ -116,10 +117,12 @@ extension CoarseQuantizer {
             let ones = [Float](repeating: 1, count: rows)
             vector.withUnsafeBufferPointer { vector in
                 table.withUnsafeBufferPointer { table in
-                    var block = quire_block(
-                        query: vector.baseAddress!, query_scale: 1, table: table.baseAddress!, inverse_norms: ones, stride: dimension,
-                        dimension: dimension, ids: nil, count: rows)
-                    quire_distances(set, metric.kernel, &block, &distances)
+                    ones.withUnsafeBufferPointer { ones in
+                        var block = quire_block(
+                            query: vector.baseAddress!, query_scale: 1, table: table.baseAddress!, inverse_norms: ones.baseAddress!,
+                            stride: dimension, dimension: dimension, ids: nil, count: rows)
+                        quire_distances(set, metric.kernel, &block, &distances)
+                    }
                 }
             }
         }

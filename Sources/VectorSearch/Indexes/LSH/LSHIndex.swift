@@ -62,7 +62,8 @@ final class LSHIndex: VectorIndex {
         if planes == nil {
             let count = bits > 0 ? bits : Self.bits(for: rows.count)
             planes = Hyperplanes(
-                store, tables: tableCount, bits: count, centre: store.metric == .dot ? [] : SketchTable.centre(of: rows.prefix(4096), in: store),
+                store, tables: tableCount, bits: count,
+                centre: store.metric == .dot ? [] : SketchTable.centre(of: rows.prefix(4096), in: store),
                 squaredRadius: store.metric == .dot ? squaredRadius(of: rows.prefix(4096)) : 0)
             tables = Array(repeating: HashTable(bits: count), count: tableCount)
             plannedRows = rows.count
