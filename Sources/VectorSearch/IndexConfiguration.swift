@@ -27,7 +27,7 @@ package enum IndexParameter: String, CaseIterable, Sendable {
         case .nlist: 0...65_536
         case .nprobe: 0...65_536
         case .tables: 1...64
-        case .bits: 0...24
+        case .bits: 0...18
         case .probes: 0...65_536
         case .leafSize: 1...4096
         }
