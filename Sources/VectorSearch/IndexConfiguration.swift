@@ -8,13 +8,13 @@ package enum IndexParameter: String, CaseIterable, Sendable {
     case efSearch = "ef_search"
     /// IVF: lists; 0 chooses by the number of rows.
     case nlist
-    /// IVF: lists that a search reads; 0 chooses by the number of lists.
+    /// IVF: lists that a search reads; 0 chooses by measuring how many find nearly all of the nearest.
     case nprobe
     /// LSH: hash tables.
     case tables
     /// LSH: hyperplanes of a table; 0 chooses by the number of rows.
     case bits
-    /// LSH: buckets of each table that a search reads; 0 chooses by the number of hyperplanes.
+    /// LSH: buckets of each table that a search reads; 0 chooses by measuring how many find nearly all of the nearest.
     case probes
     /// k-d tree: rows of a leaf.
     case leafSize = "leaf_size"
@@ -39,7 +39,7 @@ package enum IndexParameter: String, CaseIterable, Sendable {
         case .efConstruction: 200
         case .efSearch: 64
         case .nlist, .nprobe, .bits, .probes: 0
-        case .tables: 16
+        case .tables: 8
         case .leafSize: 32
         }
     }

@@ -9,7 +9,7 @@ package final class IndexWork: @unchecked Sendable {
         /// Lets released rows go.
         case forget(IndexedVectors.Slot, RowSet)
         /// Writes codes of rows that had none.
-        case encode(IndexedVectors.Slot, [Row])
+        case encode([Row])
         /// Finds out from how many rows on a graph is worth it.
         case measure(IndexedVectors.Slot)
     }
@@ -42,7 +42,7 @@ package final class IndexWork: @unchecked Sendable {
             announced = RowSet(rows)
         case .forget:
             (pieceSize, pieceCount, announced) = (1, Self.forgettingParts, RowSet())
-        case .encode(_, let rows):
+        case .encode(let rows):
             pieceSize = 256
             pieceCount = (rows.count + pieceSize - 1) / pieceSize
             announced = RowSet(rows)
@@ -83,7 +83,7 @@ package final class IndexWork: @unchecked Sendable {
         case .forget(let slot, let rows):
             slot.index!.prepareToForget(rows, part: piece, of: pieceCount, memory)
             return (nil, nil)
-        case .encode(_, let rows):
+        case .encode(let rows):
             memory.pinned {
                 for row in rows[range(of: piece, in: rows)] { store.codes!.encode(row, of: store) }
             }

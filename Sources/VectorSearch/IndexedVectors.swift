@@ -27,6 +27,11 @@ package final class IndexedVectors {
     /// What takes the place of `current` once it knows every live row.
     private var next: Slot?
     private var work: IndexWork?
+    /// Rows in use that have no codes yet, while the store keeps codes.
+    private var uncoded = RowSet()
+    /// Whether a graph of vectors has so many rows to take in that it is worth coding all of them for it and forgetting the codes
+    /// afterwards: a graph is built by codes in half of the time, and is as good.
+    private var buildsByCodes = false
     /// `auto`: from how many rows on a graph is faster.
     private var crossover = Crossover()
 
@@ -39,15 +44,10 @@ package final class IndexedVectors {
         fileprivate let isTrial: Bool
         /// Rows in the index, live or released.
         fileprivate(set) var known = RowSet()
-        /// Rows that have no codes yet; the index is empty until they have.
-        fileprivate var uncoded: RowSet
 
-        fileprivate init(
-            _ configuration: IndexConfiguration, _ index: (any VectorIndex)?, uncoded: RowSet = RowSet(), isTrial: Bool = false
-        ) {
+        fileprivate init(_ configuration: IndexConfiguration, _ index: (any VectorIndex)?, isTrial: Bool = false) {
             self.configuration = configuration
             self.index = index
-            self.uncoded = uncoded
             self.isTrial = isTrial
         }
     }
@@ -84,8 +84,13 @@ package final class IndexedVectors {
         if isInUse(row) {
             released.insert(row)
         } else {
-            store.reclaim(row)
+            reclaim(row)
         }
+    }
+
+    private func reclaim(_ row: Row) {
+        uncoded.remove(row)
+        store.reclaim(row)
     }
 
     private func isInUse(_ row: Row) -> Bool {
@@ -97,7 +102,7 @@ package final class IndexedVectors {
         released.forEach { row in
             guard !isInUse(row) else { return }
             released.remove(row)
-            store.reclaim(row)
+            reclaim(row)
         }
     }
 
@@ -131,17 +136,8 @@ package final class IndexedVectors {
     private func makeSlot(isTrial: Bool = false) -> Slot {
         // An index that exists, or is worth it, is built again; otherwise `auto` begins with none.
         let isGraph = configuration.kind == .auto && (isTrial || live.count >= (crossover.rows ?? .max))
-        var uncoded = RowSet()
-        if configuration.quantization == .int8 {
-            if store.codes == nil {
-                store.beginCodes()
-                uncoded = live
-            } else {
-                uncoded = current.uncoded
-            }
-        }
         let kind = isGraph ? .hnsw : configuration.kind
-        return Slot(configuration, kind.makeIndex(over: store, configuration), uncoded: uncoded, isTrial: isTrial)
+        return Slot(configuration, kind.makeIndex(over: store, configuration), isTrial: isTrial)
     }
 
     private func promote(_ slot: Slot) {
@@ -157,20 +153,50 @@ package final class IndexedVectors {
     /// What a builder should do next; nil: nothing.
     package func beginWork() -> IndexWork? {
         precondition(work == nil, "one work at a time")
-        if configuration.quantization == .none, current.configuration.quantization == .none { store.endCodes() }
         guard let job = nextJob() else { return nil }
-        if case .absorb(let slot, let rows) = job { memory.moving { slot.index!.makeRoom(for: rows) } }
+        switch job {
+        case .absorb(let slot, let rows):
+            (slot.index as? HNSWIndex)?.linksByCodes = hasCodes
+            memory.moving { slot.index!.makeRoom(for: rows) }
+        case .forget(let slot, _):
+            (slot.index as? HNSWIndex)?.linksByCodes = hasCodes
+        case .encode, .measure:
+            break
+        }
         work = IndexWork(job, store, memory)
         return work
     }
 
+    /// Whether every row in use has codes.
+    private var hasCodes: Bool { store.codes != nil && uncoded.isEmpty }
+
+    /// Begins or ends to keep codes, as they are wanted or not; while nobody works with them.
+    private func keepCodesIfWanted() {
+        let slot = next ?? current
+        let missing = slot === current ? tail.count : live.subtracting(slot.known).count
+        buildsByCodes = slot.index is HNSWIndex && !slot.isTrial && missing >= (buildsByCodes ? 1 : Self.rowsWorthCoding)
+        let isWanted = configuration.quantization == .int8 || current.configuration.quantization == .int8 || buildsByCodes
+        if isWanted, store.codes == nil {
+            store.beginCodes()
+            uncoded = live
+            released.forEach { uncoded.insert($0) }
+        } else if !isWanted, store.codes != nil {
+            store.endCodes()
+            uncoded = RowSet()
+        }
+    }
+
+    private static let rowsWorthCoding = 8192
+
     private func nextJob() -> IndexWork.Job? {
+        keepCodesIfWanted()
+        if !uncoded.isEmpty { return .encode(uncoded.first(.max)) }
         if let next {
             if let job = building(next) { return job }
             promote(next)
+            keepCodesIfWanted()
         }
         if configuration.kind == .auto, let job = choosing() { return job }
-        if !current.uncoded.isEmpty { return .encode(current, current.uncoded.first(.max)) }
         guard let index = current.index else { return nil }
 
         let dead = current.known.subtracting(live)
@@ -193,8 +219,6 @@ package final class IndexedVectors {
 
     /// What is to do before an index can take its place.
     private func building(_ slot: Slot) -> IndexWork.Job? {
-        let uncoded = slot.uncoded.intersection(live)
-        if !uncoded.isEmpty { return .encode(slot, uncoded.first(.max)) }
         guard let index = slot.index else { return nil }
         if slot.isTrial {
             if slot.known.count >= Crossover.trialRows { return .measure(slot) }
@@ -208,14 +232,14 @@ package final class IndexedVectors {
 
     /// `auto`: builds a small graph to measure, then a graph when it is worth it, and gives it up when it no longer is.
     private func choosing() -> IndexWork.Job? {
-        if current.index == nil, live.count >= crossover.threshold, current.uncoded.isEmpty {
+        if current.index == nil, live.count >= crossover.threshold {
             if crossover.rows == nil {
                 next = makeSlot(isTrial: true)
                 return next.flatMap(building)
             }
             current = makeSlot()
         } else if current.index != nil, let rows = crossover.rows, live.count < rows / 4 {
-            current = Slot(configuration, nil, uncoded: current.uncoded)
+            current = Slot(configuration, nil)
             promote(current)
         }
         return nil
@@ -239,9 +263,8 @@ package final class IndexedVectors {
             guard slot === current, work.isComplete else { break }
             slot.index!.forget(rows)
             rows.forEach { slot.known.remove($0) }
-        case .encode(let slot, let rows):
-            for row in work.doneRows(of: rows) { slot.uncoded.remove(row) }
-            slot.uncoded = slot.uncoded.intersection(live)
+        case .encode(let rows):
+            for row in work.doneRows(of: rows) { uncoded.remove(row) }
         case .measure(let slot):
             guard slot === next, let measured = work.crossover else { break }
             crossover = measured
@@ -312,7 +335,7 @@ package final class IndexedVectors {
     private func scan(_ rows: RowSet, _ count: Int, _ query: PreparedQuery, _ outcome: inout SearchOutcome) {
         var nearest = NearestRows(limit: count)
         rows.withBits { bits in
-            if let codes = store.codes, current.configuration.quantization == .int8, current.uncoded.isEmpty, bits.isDense(rows.count) {
+            if let codes = store.codes, current.configuration.quantization == .int8, uncoded.isEmpty, bits.isDense(rows.count) {
                 outcome.scored += codes.scan(bits, count: rows.count, query: query, into: &nearest)
             } else {
                 store.scan(bits, count: rows.count, query: query, into: &nearest)
@@ -327,7 +350,7 @@ package final class IndexedVectors {
     package var statistics: IndexedStatistics {
         let isUndecided = configuration.kind == .auto && current.index == nil && live.count >= crossover.threshold
         let pending = current.index == nil ? (isUndecided ? live.count : 0) : tail.count
-        let isBuilding = pending > 0 || isRebuilding || !current.uncoded.isEmpty
+        let isBuilding = pending > 0 || isRebuilding || current.configuration.quantization == .int8 && !hasCodes
         let index = current.index?.statistics
         let progress: Double =
             if let next, isRebuilding {

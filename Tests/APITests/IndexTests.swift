@@ -28,7 +28,7 @@ struct IndexTests {
 
     private static let defaults: [String: JSON] = [
         "auto": ["m": 16, "ef_construction": 200, "ef_search": 64], "brute_force": [:], "kd_tree": ["leaf_size": 32],
-        "lsh": ["tables": 16, "bits": 0, "probes": 0], "hnsw": ["m": 16, "ef_construction": 200, "ef_search": 64],
+        "lsh": ["tables": 8, "bits": 0, "probes": 0], "hnsw": ["m": 16, "ef_construction": 200, "ef_search": 64],
         "ivf": ["nlist": 0, "nprobe": 0],
     ]
 

@@ -76,4 +76,26 @@ struct HNSWIndexTests {
             }
         }
     }
+
+    @Test("of vectors is as good when its many rows are linked by codes, which are gone afterwards")
+    func isBuiltByCodes() {
+        let vectors = clustered(9000, dimension: 24, seed: 69)
+        let chosen: [IndexParameter: Int] = [.m: 8, .efConstruction: 40]
+        let index = IndexedVectors(dimension: 24, metric: .l2, configuration: IndexConfiguration(.hnsw, chosen: chosen))
+        for vector in vectors { _ = index.insert(vector) }
+        let before = index.store.statistics.bytes
+        var most = 0
+        while let work = index.beginWork() {
+            work.run()
+            // Rows that come and go meanwhile.
+            index.release(index.insert([Float](repeating: Float(most % 7), count: 24)))
+            most = max(most, index.store.statistics.bytes)
+            index.finishWork(work)
+        }
+
+        #expect(most >= before + 9000 * 24, "codes were kept")
+        #expect(index.store.statistics.bytes < before + 9000 * 4)
+        #expect(index.statistics.indexed == 9000)
+        #expect(recall(of: index, clustered(50, dimension: 24, seed: 70), ef: 100) >= 0.97)
+    }
 }

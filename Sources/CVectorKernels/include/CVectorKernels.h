@@ -94,12 +94,6 @@ uint64_t quire_near_codes(
     quire_metric metric, const float *distances, const float *errors, const float *norms, size_t count, float query_norm,
     float query_error, float bound);
 
-/// A distance that no row in the box from `low` to `high` is nearer than. Under cosine the rows of the box and the query have norm 1.
-float quire_box_bound(quire_metric metric, const float *query, const float *low, const float *high, size_t dimension);
-
-/// Makes a box large enough for vector * factor.
-void quire_extend_box(const float *vector, float factor, size_t dimension, float *low, float *high);
-
 #include "quire_sketches.h"
 
 #endif

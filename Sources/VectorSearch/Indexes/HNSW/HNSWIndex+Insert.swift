@@ -3,10 +3,10 @@ import CVectorKernels
 extension HNSWIndex {
     /// Algorithm 1: links a row into the graph, beside searches and other rows being linked.
     func link(_ row: UInt32, _ scratch: HNSWScratch) {
-        if usesCodes {
+        sketches?.write(row, of: store, rotated: scratch.rotated)
+        if linksByCodes {
             link(row, CodeScorers(store: store, scratch: scratch), scratch)
         } else {
-            sketches?.write(row, of: store, rotated: scratch.rotated)
             link(row, vectorScorers(scratch), scratch)
         }
     }
@@ -186,7 +186,7 @@ extension HNSWIndex {
     /// Singh et al., FreshDiskANN, 2021 (arXiv:2105.09613), algorithm 4, with the choice of HNSW's algorithm 4; a new link is made
     /// both ways.
     func repair(_ row: UInt32, without dead: RowBits, _ scratch: HNSWScratch) {
-        if usesCodes {
+        if linksByCodes {
             repair(row, without: dead, CodeScorers(store: store, scratch: scratch), scratch)
         } else {
             repair(row, without: dead, vectorScorers(scratch), scratch)

@@ -27,6 +27,9 @@ final class HNSWIndex: VectorIndex {
     private(set) var efSearch: Int
     /// Whether the graph is walked by codes; what a walk found is then scored again with the vectors.
     let usesCodes: Bool
+    /// Whether rows are linked by codes, which all that are in the graph or on their way into it then have. Changed exclusively, while
+    /// nobody builds.
+    var linksByCodes: Bool
     let seed: UInt64
 
     /// For each row the number of its links, then room for 2m.
@@ -55,12 +58,12 @@ final class HNSWIndex: VectorIndex {
     static let version: UInt32 = 1
 
     init(store: VectorStore, _ configuration: IndexConfiguration, seed: UInt64) {
-        precondition(configuration.quantization == .none || store.codes != nil, "codes are kept before they are searched")
         self.store = store
         m = configuration[.m]
         efConstruction = configuration[.efConstruction]
         efSearch = configuration[.efSearch]
         usesCodes = configuration.quantization == .int8
+        linksByCodes = usesCodes
         self.seed = seed
         entry = .allocate(capacity: 1)
         entry.initialize(to: EntryPoint.none)

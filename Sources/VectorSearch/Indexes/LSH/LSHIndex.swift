@@ -1,234 +1,271 @@
 import Locks
 
-/// Rows by the sides of random planes that they are on: near rows are on the same side of most of them.
+/// Rows in hash tables by which side of random hyperplanes they are on (`Hyperplanes`); a search reads the bucket of the query
+/// in each table and those most likely to have near rows (`BucketOrder`).
 ///
-/// The best known of its family and here for those who know it: on the vectors of texts a graph or lists by centroids find as
-/// much in a fraction of the time, since rows are spread over buckets without regard to where they are many. It is built
-/// faster than either.
-///
-/// Cost: 4 bytes a row and table, 4 bytes a bucket; taking in a row costs a product with each plane.
+/// The first batch is what the medians are taken of, and how many buckets to read is measured on it (`ProbeCalibration`).
+/// Rows come in by the logarithmic method of Bentley and Saxe, as they do into `KDTreeIndex`: segments never change, and
+/// a batch becomes one segment with those that are no larger than twice what has been gathered so far.
 final class LSHIndex: VectorIndex {
-    private let store: VectorStore
-    private let tableCount: Int
-    /// 0: by the number of rows.
-    private let bits: Int
-    /// 0: by the number of bits.
-    private var probes: Int
-    private var planes: Hyperplanes?
-    private var tables: [HashTable] = []
-    private var rows = RowSet()
-    /// Rows when the planes were made.
-    private var plannedRows = 0
-    private let marks = MarksPool()
+    let store: VectorStore
+    private var configuration: IndexConfiguration
+    /// None before the first batch.
+    private(set) var training: Training?
+    /// The largest first.
+    private(set) var segments: [BucketSegment] = []
+    /// The rows of all segments.
+    private(set) var known = RowSet()
+    let scratch = LSHScratchPool()
+    /// What `prepareToForget` made, by segment; several threads do.
+    private var replacements: [ObjectIdentifier: BucketSegment] = [:]
+    private let replacementsLock = Lock()
 
     private static let version: UInt32 = 1
-    private static let growth = 4
+
+    struct Training {
+        let hyperplanes: Hyperplanes
+        let calibration: ProbeCalibration
+        /// Rows of the first batch.
+        let rows: Int
+    }
 
     init(store: VectorStore, _ configuration: IndexConfiguration) {
         self.store = store
-        tableCount = configuration[.tables]
-        bits = configuration[.bits]
-        probes = configuration[.probes]
+        self.configuration = configuration
     }
+
+    var count: Int { known.count }
 
     var statistics: IndexStatistics {
         IndexStatistics(
-            kind: .lsh,
-            bytes: tables.reduce(0) { $0 + $1.sizeInBytes } + (planes?.sizeInBytes ?? 0) + rows.sizeInBytes + marks.sizeInBytes,
+            kind: .lsh, bytes: segments.reduce(training?.hyperplanes.sizeInBytes ?? 0) { $0 + $1.sizeInBytes },
             details: [
-                .init(name: "tables", value: Double(tableCount)), .init(name: "bits", value: Double(planes?.bits ?? bits)),
-                .init(name: "probes", value: Double(usedProbes)),
+                .init(name: "tables", value: Double(configuration[.tables])),
+                .init(name: "bits", value: Double(training?.hyperplanes.bits ?? configuration[.bits])),
+                .init(name: "probes", value: Double(probes(count: 10, eligible: count))),
+                .init(name: "trained_rows", value: Double(training?.rows ?? 0)),
+                .init(name: "segments", value: Double(segments.count)),
             ])
     }
 
-    // The number of bits goes by the first rows; so let them be many.
-    var batchSize: Int { planes == nil ? .max : 8192 }
-    var pieceSize: Int { 256 }
-    var isOutgrown: Bool { bits == 0 && rows.count >= Self.growth * max(plannedRows, 256) }
+    // One segment is made of all that waits.
+    var batchSize: Int { .max }
+    var pieceSize: Int { .max }
+
+    /// Buckets of four times as many rows as was thought could be two bits finer.
+    var isOutgrown: Bool {
+        guard let training else { return false }
+        return configuration[.bits] == 0 && count >= 4 * training.rows
+    }
 
     func adopt(_ configuration: IndexConfiguration) {
-        probes = configuration[.probes]
+        self.configuration = configuration
     }
 
-    /// Measured on 20,000 and 115,659 vectors of texts, so that more than nineteen of twenty neighbours are found.
-    private var usedProbes: Int {
-        guard let planes else { return probes }
-        return min(probes > 0 ? probes : max(1, planes.bits * planes.bits * 3 / 4), 1 << planes.bits)
+    /// Buckets of each table that a search reads.
+    func probes(count wanted: Int, eligible: Int) -> Int {
+        guard let training else { return 0 }
+        let chosen = configuration[.probes]
+        return min(
+            1 << training.hyperplanes.bits,
+            chosen > 0 ? chosen : training.calibration.probes(count: wanted, eligible: eligible, of: count))
     }
 
-    // MARK: Rows in and out
+    // MARK: Rows
 
-    func makeRoom(for rows: [Row]) {
-        if planes == nil {
-            let count = bits > 0 ? bits : Self.bits(for: rows.count)
-            planes = Hyperplanes(
-                store, tables: tableCount, bits: count,
-                centre: store.metric == .dot ? [] : SketchTable.centre(of: rows.prefix(4096), in: store),
-                squaredRadius: store.metric == .dot ? squaredRadius(of: rows.prefix(4096)) : 0)
-            tables = Array(repeating: HashTable(bits: count), count: tableCount)
-            plannedRows = rows.count
-        }
-        guard let last = rows.max() else { return }
-        for table in tables.indices { tables[table].makeRoom(for: Int(last.rawValue) + 1) }
+    private struct Prepared: PreparedRows {
+        let rows: [UInt32]
+        let segment: BucketSegment
+        let merged: Set<ObjectIdentifier>
+        /// If it was the first batch.
+        let training: Training?
     }
 
-    /// A quarter as many buckets as rows, to a power of two.
-    private static func bits(for rows: Int) -> Int {
-        let logarithm = Int.bitWidth - 1 - max(rows, 1).leadingZeroBitCount
-        return min(max(4, logarithm - 2), IndexParameter.bits.range.upperBound)
-    }
-
-    private func squaredRadius(of rows: ArraySlice<Row>) -> Float {
-        var largest = 0.0
-        for row in rows { largest = max(largest, store.withVector(row) { VectorStore.norm(of: $0) }) }
-        return Float(min(largest * largest, Double(Float.greatestFiniteMagnitude)))
-    }
-
-    private struct HashedRows: PreparedRows {
-        let rows: ArraySlice<Row>
-        /// For each row one for each table.
-        let codes: [UInt32]
-    }
+    func makeRoom(for rows: [Row]) {}
 
     func prepare(_ rows: ArraySlice<Row>, _ memory: StoreMemory) -> any PreparedRows {
-        guard let planes else { preconditionFailure("rows are announced before they are prepared") }
-        var codes: [UInt32] = []
-        codes.reserveCapacity(rows.count * planes.tables)
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: planes.tables * planes.bits) { margins in
-            for row in rows {
-                memory.pinned { planes.margins(ofRow: Int(row.rawValue), of: store, into: margins.baseAddress!) }
-                for table in 0..<planes.tables { codes.append(planes.code(margins.baseAddress!, table: table)) }
-            }
+        let rows = rows.map(\.rawValue)
+        var random = SeededRandom(seed: 0x6c7368)
+        let hyperplanes = training?.hyperplanes ?? draw(rows, memory, &random)
+        let codes = hyperplanes.codes(of: rows, over: store, memory)
+        var merged = [BucketSegment(bits: hyperplanes.bits, entries: codes.map { (rows, $0) })]
+        var size = rows.count
+        for segment in segments.reversed() where segment.rowCount <= 2 * size {
+            merged.append(segment)
+            size += segment.rowCount
         }
-        return HashedRows(rows: rows, codes: codes)
+        return Prepared(
+            rows: rows,
+            segment: merged.count == 1 ? merged[0] : BucketSegment(merging: merged),
+            merged: Set(merged.dropFirst().map { ObjectIdentifier($0) }),
+            training: training == nil && !rows.isEmpty
+                ? Training(
+                    hyperplanes: hyperplanes, calibration: calibrate(hyperplanes, rows, codes, memory, &random), rows: rows.count)
+                : nil)
     }
 
     func publish(_ pieces: [any PreparedRows]) {
-        for case let piece as HashedRows in pieces {
-            for (number, row) in piece.rows.enumerated() {
-                rows.insert(row)
-                for table in tables.indices { tables[table].insert(row.rawValue, code: piece.codes[number * tables.count + table]) }
+        // Made of what is about to change, by work that was cancelled.
+        replacements = [:]
+        for case let piece as Prepared in pieces where piece.segment.rowCount > 0 {
+            let before = segments.count
+            segments.removeAll { piece.merged.contains(ObjectIdentifier($0)) }
+            precondition(before - segments.count == piece.merged.count, "a segment is merged into one other")
+            segments.append(piece.segment)
+            for row in piece.rows { known.insert(Row(row)) }
+            if let training = piece.training {
+                precondition(self.training == nil, "the first batch is one piece")
+                self.training = training
             }
+        }
+        segments.sort { $0.rowCount > $1.rowCount }
+    }
+
+    func prepareToForget(_ rows: RowSet, part: Int, of parts: Int, _ memory: StoreMemory) {
+        for number in stride(from: part, to: segments.count, by: parts) {
+            let replacement = segments[number].without(rows)
+            replacementsLock.withLock { replacements[ObjectIdentifier(segments[number])] = replacement }
         }
     }
 
-    func forget(_ gone: RowSet) {
-        for table in tables.indices { tables[table].remove(gone) }
-        gone.forEach { rows.remove($0) }
+    func forget(_ rows: RowSet) {
+        segments = segments.map { replacements[ObjectIdentifier($0)] ?? $0.without(rows) }.filter { $0.rowCount > 0 }
+        segments.sort { $0.rowCount > $1.rowCount }
+        replacements = [:]
+        rows.forEach { known.remove($0) }
     }
 
-    // MARK: Searching
+    // MARK: Training
 
-    func search(_ query: PreparedQuery, _ request: IndexRequest, into nearest: inout NearestRows) -> IndexOutcome {
-        var outcome = IndexOutcome(scored: 0, isExact: request.eligibleCount == 0, strategy: .postFilter)
-        guard let planes, request.count > 0, request.eligibleCount > 0 else { return outcome }
-        var met = 0
-        marks.withMarks(rowCount: store.usedRows) { marks in
-            withUnsafeTemporaryAllocation(of: Float.self, capacity: planes.tables * planes.bits) { margins in
-                planes.margins(of: query.vector, factor: 1, extra: 0, into: margins.baseAddress!)
-                withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { list in
-                    withUnsafeTemporaryAllocation(of: Float.self, capacity: 64) { distances in
-                        var found = 0
-                        func offer() {
-                            store.computeDistances(query, to: list.baseAddress!, count: found, into: distances.baseAddress!)
-                            for index in 0..<found where distances[index] <= nearest.bound {
-                                nearest.offer(Neighbor(row: Row(list[index]), distance: distances[index]))
-                            }
-                            outcome.scored += found
-                            found = 0
-                        }
-                        for table in tables.indices {
-                            var sequence = ProbeSequence(planes, margins.baseAddress!, table: table)
-                            for _ in 0..<usedProbes {
-                                guard let code = sequence.next() else { break }
-                                tables[table].forEach(code: code) { row in
-                                    marks.reserve(1)
-                                    guard marks.mark(row) else { return }
-                                    met += 1
-                                    guard request.eligible.contains(row) else { return }
-                                    list[found] = row
-                                    found += 1
-                                    if found == 64 { offer() }
-                                }
-                            }
-                        }
-                        offer()
-                    }
+    private func draw(_ rows: [UInt32], _ memory: StoreMemory, _ random: inout SeededRandom) -> Hyperplanes {
+        let sample = store.copyVectors(of: random.sample(2048, of: rows), memory)
+        return Hyperplanes(tables: configuration[.tables], bits: bitCount(for: rows.count), sample: sample, over: store, &random)
+    }
+
+    private func bitCount(for rows: Int) -> Int {
+        let chosen = configuration[.bits]
+        guard chosen == 0 else { return chosen }
+        // 8 to 16 rows a bucket: finer ones are read for fewer rows compared, but then finding them costs as much as is saved.
+        let rowBits = Int.bitWidth - max(rows, 1).leadingZeroBitCount - 1
+        return max(1, min(rowBits - 3, IndexParameter.bits.range.upperBound))
+    }
+
+    /// Buckets after which a neighbour counts as not found but by reading all.
+    private static var deepestRank: Int { 4096 }
+
+    private func calibrate(
+        _ hyperplanes: Hyperplanes, _ rows: [UInt32], _ codes: [[UInt32]], _ memory: StoreMemory, _ random: inout SeededRandom
+    ) -> ProbeCalibration {
+        let queries = SampleQueries(of: rows, over: store, memory, &random)
+        let limit = 1 << hyperplanes.bits
+        var order = BucketOrder()
+        var margins = [Float](repeating: 0, count: hyperplanes.count)
+        let ranks = queries.neighbors.enumerated().map { query, neighbors in
+            var ranks = neighbors.map { _ in limit }
+            hyperplanes.computeMargins(ofQuery: queries.vectors[query], into: &margins)
+            for table in 0..<hyperplanes.tables {
+                var wanted: [UInt32: [Int]] = [:]
+                for (number, neighbor) in neighbors.enumerated() { wanted[codes[table][neighbor], default: []].append(number) }
+                order.begin(hyperplanes, table: table, margins: margins)
+                var rank = 0
+                while !wanted.isEmpty, rank < Self.deepestRank, let bucket = order.next() {
+                    for number in wanted.removeValue(forKey: bucket) ?? [] { ranks[number] = min(ranks[number], rank) }
+                    rank += 1
                 }
             }
+            return ranks
         }
-        outcome.isExact = outcome.scored == request.eligibleCount
-        outcome.isReliable = request.admits(outcome.scored, of: met, outOf: rows.count)
-        return outcome
+        return ProbeCalibration(ranks: ranks, limit: limit)
     }
 
-    // MARK: Coding
+    // MARK: Bytes
 
-    /// After the head: tables, bits, rows when the planes were made, the squared radius, the centre, the rows, and for each row the
-    /// number in each table. The planes are drawn again.
+    /// After the head: bits and tables; rows and probes of the training, 0 rows if there was none and nothing follows; the
+    /// largest norm, additional components and offsets of the hyperplanes, each normal; the number of segments and of each,
+    /// table by table, the rows and their codes.
     func encoded() -> [UInt8] {
         var encoder = IndexEncoder(.lsh, version: Self.version, store: store)
-        encoder.write(UInt32(tableCount))
-        encoder.write(UInt32(planes?.bits ?? 0))
-        encoder.write(UInt32(plannedRows))
-        encoder.write(planes?.squaredRadius ?? 0)
-        encoder.write(planes?.centre ?? [])
-        let all = rows.first(.max)
-        encoder.write(all.map(\.rawValue))
-        // The same product gives the same number again.
-        encoder.write(all.isEmpty ? [] : (prepare(all[...], StoreMemory()) as? HashedRows)?.codes ?? [])
+        encoder.write(UInt32(training?.hyperplanes.tables ?? 0))
+        encoder.write(UInt32(training?.hyperplanes.bits ?? 0))
+        encoder.write(UInt32(training?.rows ?? 0))
+        guard let training else { return encoder.bytes }
+        let hyperplanes = training.hyperplanes
+        encoder.write(UInt32(training.calibration.forTen))
+        encoder.write(UInt32(training.calibration.forHundred))
+        encoder.write(hyperplanes.largestNorm)
+        encoder.write(hyperplanes.additional)
+        encoder.write(hyperplanes.offsets)
+        for number in 0..<hyperplanes.count {
+            encoder.write(UnsafeBufferPointer(start: UnsafePointer(hyperplanes.normals[number]), count: store.dimension))
+        }
+        encoder.write(UInt32(segments.count))
+        for segment in segments {
+            for table in 0..<hyperplanes.tables {
+                let (rows, codes) = segment.entries(ofTable: table)
+                encoder.write(rows)
+                encoder.write(codes)
+            }
+        }
         return encoder.bytes
     }
 
-    convenience init(
-        decoding bytes: [UInt8], over store: VectorStore, _ configuration: IndexConfiguration
-    ) throws(IndexDecodingError) {
+    init(decoding bytes: [UInt8], over store: VectorStore, _ configuration: IndexConfiguration) throws(IndexDecodingError) {
+        self.store = store
+        self.configuration = configuration
         var decoder = try IndexDecoder(bytes, .lsh, version: Self.version, store: store)
-        let tableCount = Int(try decoder.readUInt32())
+        let tables = Int(try decoder.readUInt32())
         let bits = Int(try decoder.readUInt32())
-        let plannedRows = Int(try decoder.readUInt32())
-        let squaredRadius = try decoder.readFloat()
-        let centre = try decoder.readArray(of: Float.self)
-        let rows = try decoder.readRows()
-        guard tableCount == configuration[.tables], configuration[.bits] == 0 || bits == 0 || bits == configuration[.bits],
-            bits <= IndexParameter.bits.range.upperBound, bits > 0 || rows.isEmpty
-        else { throw IndexDecodingError("\(tableCount) tables of \(bits) bits") }
-        let codes = try decoder.readArray(of: UInt32.self, count: rows.count * tableCount)
+        let trainedRows = Int(try decoder.readUInt32())
+        guard trainedRows > 0 else {
+            try decoder.finish()
+            return
+        }
+        guard tables == configuration[.tables], IndexParameter.bits.range.contains(bits), bits > 0, trainedRows <= decoder.rowLimit else {
+            throw IndexDecodingError("\(tables) tables of \(bits) bits, \(trainedRows) rows")
+        }
+        let calibration = ProbeCalibration(forTen: Int(try decoder.readUInt32()), forHundred: Int(try decoder.readUInt32()))
+        guard calibration.fits(limit: 1 << bits) else {
+            throw IndexDecodingError("\(calibration)")
+        }
+        let hyperplanes = try Self.decodeHyperplanes(&decoder, tables: tables, bits: bits, over: store)
+        var count = 0
+        for _ in 0..<(try decoder.readUInt32()) {
+            var entries: [(rows: [UInt32], codes: [UInt32])] = []
+            for _ in 0..<tables {
+                let rows = try decoder.readRows(count: entries.first?.rows.count)
+                let codes = try decoder.readArray(of: UInt32.self, count: rows.count)
+                guard codes.allSatisfy({ Int($0) < 1 << bits }) else { throw IndexDecodingError("a bucket beyond the last") }
+                entries.append((rows, codes))
+            }
+            let segmentRows = RowSet(entries[0].rows.lazy.map { Row($0) })
+            guard segmentRows.count > 0, entries.allSatisfy({ RowSet($0.rows.lazy.map { Row($0) }).words == segmentRows.words }) else {
+                throw IndexDecodingError("tables of different rows")
+            }
+            segmentRows.forEach { known.insert($0) }
+            count += entries[0].rows.count
+            segments.append(BucketSegment(bits: bits, entries: entries))
+        }
         try decoder.finish()
-        guard squaredRadius.isFinite, squaredRadius >= 0, centre.isEmpty || centre.count == store.dimension, centre.allSatisfy(\.isFinite),
-            codes.allSatisfy({ $0 < 1 << UInt32(bits) })
-        else { throw IndexDecodingError("the planes make no sense") }
-
-        self.init(store: store, configuration)
-        guard bits > 0 else { return }
-        let all = RowSet(rows.map { Row($0) })
-        guard all.count == rows.count else { throw IndexDecodingError("a row twice") }
-        planes = Hyperplanes(store, tables: tableCount, bits: bits, centre: centre, squaredRadius: squaredRadius)
-        tables = Array(repeating: HashTable(bits: bits), count: tableCount)
-        self.plannedRows = plannedRows
-        makeRoom(for: rows.map { Row($0) })
-        publish([HashedRows(rows: rows.map { Row($0) }[...], codes: codes)])
-    }
-}
-
-/// Marks that wait for a search, as many as ran at a time.
-final class MarksPool: Sendable {
-    private let lock = Lock()
-    // Sound: read and written under `lock`.
-    nonisolated(unsafe) private var free: [RowMarks] = []
-
-    deinit {
-        for marks in free { marks.deallocate() }
+        guard known.count == count else { throw IndexDecodingError("a row twice") }
+        training = Training(hyperplanes: hyperplanes, calibration: calibration, rows: trainedRows)
     }
 
-    /// Of those that wait.
-    var sizeInBytes: Int { lock.withLock { free.reduce(0) { $0 + $1.sizeInBytes } } }
-
-    func withMarks(rowCount: Int, _ body: (inout RowMarks) -> Void) {
-        var marks = lock.withLock { free.popLast() } ?? RowMarks()
-        marks.reserve(rowCount: rowCount)
-        body(&marks)
-        marks.clear()
-        lock.withLock { free.append(marks) }
+    private static func decodeHyperplanes(
+        _ decoder: inout IndexDecoder, tables: Int, bits: Int, over store: VectorStore
+    ) throws(IndexDecodingError) -> Hyperplanes {
+        let largestNorm = try decoder.readFloat()
+        let additional = try decoder.readArray(of: Float.self, count: tables * bits)
+        let offsets = try decoder.readArray(of: Float.self, count: tables * bits)
+        guard largestNorm.isFinite, largestNorm > 0, (additional + offsets).allSatisfy(\.isFinite) else {
+            throw IndexDecodingError("hyperplanes at no place")
+        }
+        let normals = VectorTable(count: tables * bits, dimension: store.dimension)
+        for number in 0..<normals.count {
+            let normal = try decoder.readArray(of: Float.self, count: store.dimension)
+            guard normal.allSatisfy(\.isFinite) else { throw IndexDecodingError("a hyperplane without a direction") }
+            normals[number].update(from: normal, count: store.dimension)
+        }
+        return Hyperplanes(
+            tables: tables, bits: bits, normals: normals, additional: additional, offsets: offsets, largestNorm: largestNorm, over: store)
     }
 }
