@@ -1,3 +1,4 @@
+import CBenchmarks
 import Locks
 import VectorSearch
 
@@ -77,6 +78,8 @@ final class IndexTrial {
         }
         let built = clock.now
         let peakBytes = try watch.stop()
+        // peers.py asks the same of its engines.
+        quire_trim()
         return Building(
             inserting: inserted - start, indexing: built - inserted, bytes: try Machine.anonymousBytes() - watch.bytesBefore,
             peakBytes: peakBytes, countedBytes: vectors.store.statistics.bytes + vectors.statistics.bytes)

@@ -55,9 +55,10 @@ package struct Thread: Sendable {
             { argument in
                 // The retain above is taken over here; pthread_create passes the pointer on unchanged.
                 let work = Unmanaged<Work>.fromOpaque(argument!).takeRetainedValue()
-                quire_name_thread(work.name)
-                // Linux keeps a niceness for each thread (nice(2)). Lowering a priority is always allowed.
+                // Linux keeps a niceness for each thread (nice(2)). Lowering a priority is always allowed. A thread that has its name
+                // has its priority already.
                 if work.niceness > 0 { nice(work.niceness) }
+                quire_name_thread(work.name)
                 var open = sigset_t()
                 sigemptyset(&open)
                 sigaddset(&open, SIGUSR1)

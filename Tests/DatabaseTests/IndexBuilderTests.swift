@@ -95,6 +95,11 @@ struct IndexBuilderTests {
     @Test("takes a lower priority")
     func priority() throws {
         let test = try TestDatabase()
+        // A builder that has done something has begun and has its name.
+        let library = try test.database.makeLibrary("any", index: Self.quick)
+        try test.database.fill(library, count: 10)
+        try test.database.waitUntilIndexed(library)
+
         let tasks = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")
         let found = tasks.compactMap { task -> [Substring]? in
             guard let data = FileManager.default.contents(atPath: "/proc/self/task/\(task)/stat") else { return nil }

@@ -1,0 +1,5 @@
+#include "CBenchmarks.h"
+
+#include <malloc.h>
+
+void quire_trim(void) { malloc_trim(0); }
