@@ -10,8 +10,8 @@ struct HNSWIndexTests {
 
     @Test("finds nearly all true neighbours, and more with a larger ef", arguments: configurations, Metric.allCases)
     func findsNeighbors(configuration: IndexConfiguration, metric: Metric) {
-        let index = makeIndex(configuration, metric, clustered(3000, dimension: 100, seed: 61), dimension: 100)
-        let queries = clustered(50, dimension: 100, seed: 62)
+        let index = makeIndex(configuration, metric, clustered(3000, dimension: 160, seed: 61), dimension: 160)
+        let queries = clustered(50, dimension: 160, seed: 62)
 
         let few = recall(of: index, queries, ef: 16)
         let many = recall(of: index, queries, ef: 200)
@@ -23,17 +23,17 @@ struct HNSWIndexTests {
 
     @Test("is as good when several threads build it", arguments: configurations)
     func isBuiltTogether(configuration: IndexConfiguration) throws {
-        let index = IndexedVectors(dimension: 100, metric: .cosine, configuration: configuration)
-        for vector in clustered(3000, dimension: 100, seed: 61) { _ = index.insert(vector) }
+        let index = IndexedVectors(dimension: 160, metric: .cosine, configuration: configuration)
+        for vector in clustered(3000, dimension: 160, seed: 61) { _ = index.insert(vector) }
 
         try index.build(threads: 4)
 
-        #expect(recall(of: index, clustered(50, dimension: 100, seed: 62), ef: 200) >= 0.99)
+        #expect(recall(of: index, clustered(50, dimension: 160, seed: 62), ef: 200) >= 0.99)
     }
 
     @Test("stays as good and as small through ten rounds of deleting and adding a third", arguments: configurations)
     func survivesTurnover(configuration: IndexConfiguration) {
-        let dimension = 100
+        let dimension = 160
         let universe = clustered(2000 * 5, dimension: dimension, seed: 63)
         let queries = clustered(50, dimension: dimension, seed: 64)
         let index = makeIndex(configuration, .cosine, [], dimension: dimension)
@@ -63,9 +63,9 @@ struct HNSWIndexTests {
 
     @Test("finds what a filter lets through, few or many, near the query or far from it", arguments: configurations)
     func findsFiltered(configuration: IndexConfiguration) {
-        let vectors = clustered(6000, dimension: 100, seed: 66)
-        let index = makeIndex(configuration, .cosine, vectors, dimension: 100)
-        let queries = clustered(30, dimension: 100, seed: 67)
+        let vectors = clustered(6000, dimension: 160, seed: 66)
+        let index = makeIndex(configuration, .cosine, vectors, dimension: 160)
+        let queries = clustered(30, dimension: 160, seed: 67)
         var random = SplitMix(seed: 68)
         for share in [0.5, 0.3, 0.1, 0.01, 0.001] {
             let scattered = RowSet((0..<6000).filter { _ in Double.random(in: 0..<1, using: &random) < share }.map { Row($0) })
