@@ -107,6 +107,33 @@ struct DamageTests {
         #expect(refused == sealStart)
     }
 
+    @Test("a flipped bit in a log of two segments never loses a record silently")
+    func bitFlipsInTwoSegments() throws {
+        let files = try filesOfLog(segments: 2, records: 4)
+        let sealStart = recordOffsets(files[secondSegment]!)[4]
+        var refused = 0
+
+        for path in [firstSegment, secondSegment] {
+            for index in files[path]!.indices {
+                var damaged = files
+                damaged[path]![index] ^= 1 << UInt8(index % 8)
+                let fileSystem = SimulatedFileSystem(damaged)
+
+                do {
+                    let records = try openLog(fileSystem).records
+                    #expect(records.map(\.payload) == (1...8).map(payload), "flip in \(path) at \(index)")
+                    #expect(path == secondSegment && index >= sealStart, "flip in \(path) at \(index)")
+                } catch let error as StorageError {
+                    refused += 1
+                    #expect(error.category == .dataRefused)
+                    #expect(fileSystem.files == damaged, "a refusal changes nothing")
+                }
+            }
+        }
+
+        #expect(refused == files[firstSegment]!.count + sealStart)
+    }
+
     @Test("a damaged record is refused when all that follows it is one torn record")
     func tornProof() throws {
         let bytes = try #require(try filesOfLog(records: 3)[firstSegment])

@@ -103,7 +103,9 @@ struct FullDiskTests {
             }
             var last: [UInt8]?
             do {
-                let log = try startLog(fileSystem, options: smallOptions(first: 2048))
+                // In every other run, the segments that a full disk has no space for are small as well.
+                let options = smallOptions(segmentLimit: seed / 4 % 2 == 0 ? 64 << 20 : 4096, first: 2048)
+                let log = try startLog(fileSystem, options: options)
                 let outcome = appendUntilPowerLoss(log, &kept, &generator)
                 refusals += outcome.refusals
                 last = outcome.last

@@ -5,23 +5,29 @@ import TestSupport
 
 let directory = "data"
 let firstSegment = "data/wal-0000000000000001.log"
+let secondSegment = "data/wal-0000000000000002.log"
+let thirdSegment = "data/wal-0000000000000003.log"
 let testID = DatabaseID(high: 0x0123_4567_89ab_4def, low: 0x8123_4567_89ab_cdef)
 
 /// A small log: 4 KiB at first, seals only when it is closed.
-func smallOptions(idleBeforeSeal: Duration = .seconds(3600), queueLimit: Int = 1 << 20, first: UInt64 = 4096) -> LogOptions {
+func smallOptions(
+    segmentLimit: UInt64 = 64 << 20, idleBeforeSeal: Duration = .seconds(3600), queueLimit: Int = 1 << 20, first: UInt64 = 4096
+) -> LogOptions {
     LogOptions(
-        allocation: LogOptions.Allocation(first: first, largestStep: first * 4), idleBeforeSeal: idleBeforeSeal, queueLimit: queueLimit,
-        newDatabaseID: testID)
+        allocation: LogOptions.Allocation(first: first, largestStep: first * 4), segmentLimit: segmentLimit,
+        idleBeforeSeal: idleBeforeSeal, queueLimit: queueLimit, newDatabaseID: testID)
 }
 
 /// Opens a log and returns it with the payloads it replayed. It is not started.
 func openLog(
-    _ fileSystem: SimulatedFileSystem, policy: DurabilityPolicy = .always, options: LogOptions = smallOptions()
+    _ fileSystem: SimulatedFileSystem, policy: DurabilityPolicy = .always, options: LogOptions = smallOptions(), after base: Int = 0,
+    of databaseID: DatabaseID? = nil
 ) throws -> (log: WriteAheadLog, records: [LogRecord]) {
     var records: [LogRecord] = []
-    let log = try WriteAheadLog.open(directory: directory, fileSystem: fileSystem, policy: policy, options: options) {
-        records.append($0)
-    }
+    let log = try WriteAheadLog.open(
+        directory: directory, fileSystem: fileSystem, policy: policy, options: options, after: SequenceNumber(base),
+        expectedDatabaseID: databaseID
+    ) { records.append($0) }
     return (log, records)
 }
 
@@ -33,6 +39,17 @@ func startLog(
     let log = try openLog(fileSystem, policy: policy, options: options).log
     try log.start(committed: committed, failed: failed)
     return log
+}
+
+extension SequenceNumber {
+    init(_ number: Int) { self.init(rawValue: UInt64(number)) }
+}
+
+extension WriteAheadLog {
+    /// Appends the records with these numbers, each of which waits for the one before.
+    func appendRecords(_ numbers: ClosedRange<Int>) throws {
+        for number in numbers { try waitUntilCommitted(try append(type: 7, payload: payload(number))) }
+    }
 }
 
 /// The payload of the record with this number: its length and content follow from the number.
@@ -49,8 +66,18 @@ func payload(_ number: Int) -> [UInt8] {
 func filesOfLog(records count: Int) throws -> [String: [UInt8]] {
     let fileSystem = SimulatedFileSystem()
     let log = try startLog(fileSystem)
-    for number in 1...count {
-        try log.waitUntilCommitted(try log.append(type: 7, payload: payload(number)))
+    try log.appendRecords(1...count)
+    try log.close()
+    return fileSystem.files
+}
+
+/// The files of a log with `count` records in each of as many segments, closed with a seal.
+func filesOfLog(segments: Int, records count: Int) throws -> [String: [UInt8]] {
+    let fileSystem = SimulatedFileSystem()
+    let log = try startLog(fileSystem)
+    for segment in 0..<segments {
+        if segment > 0 { try log.rotate() }
+        try log.appendRecords((segment * count + 1)...((segment + 1) * count))
     }
     try log.close()
     return fileSystem.files
@@ -83,4 +110,12 @@ func header(_ sequence: UInt64, synced: UInt64, count: Int, type: UInt8 = 7) -> 
     RecordHeader(
         payloadLength: count, type: type, version: 1, flags: [], sequence: SequenceNumber(rawValue: sequence),
         syncedSequence: SequenceNumber(rawValue: synced))
+}
+
+extension SegmentHeader {
+    /// As the header of a segment whose first record is this one.
+    mutating func startAt(_ sequence: Int) {
+        firstSequence = SequenceNumber(sequence)
+        previousLastSequence = SequenceNumber(sequence - 1)
+    }
 }

@@ -22,32 +22,46 @@ struct PowerLossTests {
         #expect(acknowledged > 500)
     }
 
+    @Test(
+        "nor are they with many segments, of which those go whose records are safe elsewhere",
+        arguments: [DurabilityPolicy.always, .os, .interval(milliseconds: 1)])
+    func segments(policy: DurabilityPolicy) throws {
+        var acknowledged = 0
+        for seed in 0..<150 { acknowledged += try run(seed: 2000 + seed, policy: policy, segmentLimit: 1024) }
+        #expect(acknowledged > 1500)
+    }
+
     /// Several lives of one log. In each, records are appended in bursts until the power goes at a random call to the file system,
-    /// which may be one of recovery. What is then on disk is what the next life finds.
+    /// which may be one of recovery. What is then on disk is what the next life finds. With a `segmentLimit`, there are also
+    /// snapshots, of which nothing is lost, and segments are removed behind them.
     /// Returns how many records were acknowledged.
-    private func run(seed: Int, policy: DurabilityPolicy) throws -> Int {
+    private func run(seed: Int, policy: DurabilityPolicy, segmentLimit: UInt64? = nil) throws -> Int {
         var generator = SplitMix(seed: UInt64(seed))
         var files: [String: [UInt8]] = [:]
         /// The payloads that were acknowledged, and those that were only sent after them, by number.
         var acknowledged: [[UInt8]] = []
         var unknown: [[UInt8]] = []
+        /// How many of the acknowledged ones are in the last snapshot.
+        var base = 0
         var total = 0
 
         for life in 0..<4 {
-            let lastCall = Int.random(in: 1...60, using: &generator)
+            let lastCall = Int.random(in: 1...(segmentLimit == nil ? 60 : 150), using: &generator)
             let torn = Int.random(in: 0...700, using: &generator)
             let fileSystem = SimulatedFileSystem(files) { call in
                 call.number < lastCall ? nil : call.number == lastCall ? .partial(torn, EIO) : .fail(EIO)
             }
             do {
-                let (log, records) = try openLog(
-                    fileSystem, policy: policy, options: smallOptions(idleBeforeSeal: .milliseconds(1), first: 2048))
-                try check(records, acknowledged, unknown, policy, "seed \(seed), life \(life)")
-                acknowledged = records.map(\.payload)
+                let options = smallOptions(segmentLimit: segmentLimit ?? 64 << 20, idleBeforeSeal: .milliseconds(1), first: 2048)
+                let (log, records) = try openLog(fileSystem, policy: policy, options: options, after: base)
+                let found = acknowledged.prefix(base) + records.map(\.payload)
+                try check(Array(found), acknowledged, unknown, policy, "seed \(seed), life \(life)")
+                acknowledged = Array(found)
                 unknown = []
                 try log.start(committed: { _ in }, failed: { _ in })
-                try appendUntilPowerLoss(log, &acknowledged, &unknown, seed: seed, &generator)
-                total += acknowledged.count - records.count
+                try appendUntilPowerLoss(
+                    log, &acknowledged, &unknown, seed: seed, &generator, snapshot: segmentLimit == nil ? nil : { base = $0 })
+                total += acknowledged.count - found.count
             } catch let error as StorageError {
                 guard error.category != .storageFailed else {
                     files = fileSystem.filesAfterPowerLoss(&generator)
@@ -58,14 +72,16 @@ struct PowerLossTests {
             }
             files = fileSystem.filesAfterPowerLoss(&generator)
         }
-        let records = try openLog(SimulatedFileSystem(files)).records
-        try check(records, acknowledged, unknown, policy, "seed \(seed), end")
+        let records = try openLog(SimulatedFileSystem(files), after: base).records
+        try check(acknowledged.prefix(base) + records.map(\.payload), acknowledged, unknown, policy, "seed \(seed), end")
         return total
     }
 
-    /// Appends bursts, waiting for all of a burst, until the log fails.
+    /// Appends bursts, waiting for all of a burst, until the log fails. Behind some of them, tells `snapshot` how many records the
+    /// log has and removes segments that hold no others.
     private func appendUntilPowerLoss(
-        _ log: WriteAheadLog, _ acknowledged: inout [[UInt8]], _ unknown: inout [[UInt8]], seed: Int, _ generator: inout SplitMix
+        _ log: WriteAheadLog, _ acknowledged: inout [[UInt8]], _ unknown: inout [[UInt8]], seed: Int, _ generator: inout SplitMix,
+        snapshot: ((Int) -> Void)?
     ) throws {
         do {
             while true {
@@ -79,6 +95,12 @@ struct PowerLossTests {
                     try log.waitUntilCommitted(record)
                     acknowledged.append(unknown.removeFirst())
                 }
+                if let snapshot, Int.random(in: 0..<4, using: &generator) == 0 {
+                    try log.rotate()
+                    snapshot(acknowledged.count)
+                    let kept = Int.random(in: 0...acknowledged.count, using: &generator)
+                    _ = try log.removeSegments(through: SequenceNumber(acknowledged.count - kept / 2))
+                }
             }
         } catch {
             #expect(throws: StorageError.self) { try log.close() }
@@ -86,9 +108,8 @@ struct PowerLossTests {
     }
 
     private func check(
-        _ records: [LogRecord], _ acknowledged: [[UInt8]], _ unknown: [[UInt8]], _ policy: DurabilityPolicy, _ context: String
+        _ found: [[UInt8]], _ acknowledged: [[UInt8]], _ unknown: [[UInt8]], _ policy: DurabilityPolicy, _ context: String
     ) throws {
-        let found = records.map(\.payload)
         let sent = acknowledged + unknown
         #expect(found.count <= sent.count && found == Array(sent.prefix(found.count)), "\(context): not a prefix of what was sent")
         if policy == .always {

@@ -6,8 +6,6 @@ import Testing
 
 @Suite("Recovery")
 struct RecoveryTests {
-    private static let secondSegment = "data/wal-0000000000000002.log"
-
     @Test("a directory without a log gets one, durably, before it is used")
     func creation() throws {
         let fileSystem = SimulatedFileSystem()
@@ -127,8 +125,7 @@ struct RecoveryTests {
     func brokenSegments() throws {
         let files = twoSegments()
         let first = files[firstSegment]!
-        let second = files[Self.secondSegment]!
-        let third = "data/wal-0000000000000003.log"
+        let second = files[secondSegment]!
         func start(_ change: (inout SegmentHeader) -> Void) -> [UInt8] {
             var header = SegmentHeader(
                 databaseID: testID, number: 2, firstSequence: SequenceNumber(rawValue: 3),
@@ -140,17 +137,17 @@ struct RecoveryTests {
         var torn = first
         torn[recordOffsets(first)[1] + 33] ^= 1
         let cases: [(String, [String: [UInt8]], String)] = [
-            ("first missing", [Self.secondSegment: second], "starts with record 3"),
-            ("middle missing", [firstSegment: first, third: start { $0.number = 3 }], "segments 2 to 2 are missing"),
-            ("renamed", [firstSegment: first, third: second], "the file holds segment 2"),
-            ("foreign", [firstSegment: first, Self.secondSegment: start { $0.databaseID = DatabaseID(high: 1, low: 2) }], "belongs to"),
-            ("other history", [firstSegment: first, Self.secondSegment: start { $0.previousChecksum ^= 1 }], "does not follow"),
-            ("gap", [firstSegment: first, Self.secondSegment: start { $0.firstSequence = SequenceNumber(rawValue: 4) }], "record 4"),
-            (
-                "wrong end", [firstSegment: first, Self.secondSegment: start { $0.previousLastSequence = SequenceNumber(rawValue: 1) }],
-                "are missing"
-            ),
-            ("damage not in the last", [firstSegment: torn, Self.secondSegment: second], "the segment is not the last"),
+            ("first missing", [secondSegment: second], "segments 1 to 1 are missing"),
+            ("middle missing", [firstSegment: first, thirdSegment: start { $0.number = 3 }], "segments 2 to 2 are missing"),
+            ("renamed", [firstSegment: first, thirdSegment: second], "the file holds segment 2"),
+            ("foreign", [firstSegment: first, secondSegment: start { $0.databaseID = DatabaseID(high: 1, low: 2) }], "belongs to"),
+            ("other history", [firstSegment: first, secondSegment: start { $0.previousChecksum ^= 1 }], "does not follow"),
+            ("gap", [firstSegment: first, secondSegment: start { $0.startAt(4) }], "record 4: records 3 to 3 are missing"),
+            ("overlap", [firstSegment: first, secondSegment: start { $0.startAt(2) }], "starts with record 2 again"),
+            ("late start", [firstSegment: start { ($0.number, $0.previousChecksum) = (1, 0) }], "records 1 to 2 are missing"),
+            ("wrong end", [firstSegment: first, secondSegment: start { $0.previousLastSequence = SequenceNumber(1) }], "impossible"),
+            ("swapped", [firstSegment: second, secondSegment: first], "the file holds segment 2"),
+            ("damage not in the last", [firstSegment: torn, secondSegment: second], "the segment is not the last"),
             ("no segment", [firstSegment: Array("nonsense".utf8) + [UInt8](repeating: 1, count: 100)], "not a log segment"),
         ]
 
@@ -308,7 +305,7 @@ struct RecoveryTests {
                 previousLastSequence: SequenceNumber(rawValue: 2),
                 previousChecksum: chain),
             [(header(3, synced: 2, count: 1), [3]), (header(4, synced: 3, count: 1), [4])])
-        return [firstSegment: first, Self.secondSegment: second + [UInt8](repeating: 0, count: 1000)]
+        return [firstSegment: first, secondSegment: second + [UInt8](repeating: 0, count: 1000)]
     }
 
     private var firstChain: UInt32 { firstOfTwo().chain }

@@ -85,19 +85,37 @@ extension FileSystem {
     package func createWhole(
         _ name: String, in directory: String, fill: (any File) throws(StorageError) -> Void
     ) throws(StorageError) {
+        try placeWhole(name, in: directory, fill: fill)
+        try synchronizeDirectory(directory)
+    }
+
+    /// As `createWhole` without the sync of the directory: until that, a crash may take the file away again. When it fails, there
+    /// is no new file, and a temporary one only if it could not be removed.
+    func placeWhole(
+        _ name: String, in directory: String, fill: (any File) throws(StorageError) -> Void
+    ) throws(StorageError) {
         let path = "\(directory)/\(name)"
-        let file = try open(path + temporarySuffix, for: .creating)
+        do {
+            try write(path + temporarySuffix, fill: fill)
+            try rename(path + temporarySuffix, to: path)
+        } catch {
+            // The first failure is the one to tell. What stays all the same is overwritten by the next attempt.
+            _ = try? remove(path + temporarySuffix)
+            throw error
+        }
+    }
+
+    private func write(_ path: String, fill: (any File) throws(StorageError) -> Void) throws(StorageError) {
+        let file = try open(path, for: .creating)
         do {
             try fill(file)
             try file.synchronize()
         } catch {
-            // The first failure is the one to tell; the descriptor is given back whatever close says.
+            // The descriptor is given back whatever close says.
             _ = try? file.close()
             throw error
         }
         try file.close()
-        try rename(path + temporarySuffix, to: path)
-        try synchronizeDirectory(directory)
     }
 }
 

@@ -1,9 +1,7 @@
-import Locks
-
 /// Records that reach the disk together: one write, one sync, one outcome.
 ///
-/// `@unchecked Sendable`: everything here is guarded by the lock of the `LogQueue` it belongs to. Once taken from the queue,
-/// `records` no longer changes and is the writer's to read.
+/// `@unchecked Sendable`: everything here is guarded by the lock of the `LogQueue` it belongs to. Once taken from the queue, a
+/// batch no longer changes and is the writer's to read.
 final class LogBatch: @unchecked Sendable {
     struct QueuedRecord {
         let type: UInt8
@@ -13,17 +11,16 @@ final class LogBatch: @unchecked Sendable {
         let payload: [UInt8]
     }
 
-    enum Outcome {
-        case committed
-        case failed(StorageError)
-    }
-
     var records: [QueuedRecord] = []
     var payloadBytes = 0
-    /// nil until decided.
-    var outcome: Outcome?
-    /// Signalled once `outcome` is there.
-    let settled = Condition()
+    /// For those who wait for the records.
+    let commit = Settlement()
+    /// For those who asked that the segment ends behind the records, of which there may be none; nil when nobody did.
+    var rotation: Settlement?
+
+    var isEmpty: Bool { records.isEmpty && rotation == nil }
+
+    var settlements: [Settlement] { rotation.map { [commit, $0] } ?? [commit] }
 }
 
 /// A record on its way to the disk: `append` gives it, `waitUntilCommitted` takes it.
@@ -32,5 +29,5 @@ final class LogBatch: @unchecked Sendable {
 /// failed record must not be answered for the one that got its number.
 package struct PendingRecord: Sendable {
     package let sequence: SequenceNumber
-    let batch: LogBatch
+    let commit: Settlement
 }

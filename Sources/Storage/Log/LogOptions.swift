@@ -14,6 +14,8 @@ package struct LogOptions: Sendable {
     }
 
     package var allocation: Allocation
+    /// A segment that has grown to this many bytes is followed by another. It is larger by what its last batch brought too much.
+    package var segmentLimit: UInt64
     /// How long nothing is written before a seal proves the last records.
     package var idleBeforeSeal: Duration
     /// Payload bytes that may wait for the disk; more are refused. A single record is always taken.
@@ -22,10 +24,11 @@ package struct LogOptions: Sendable {
     package var newDatabaseID: DatabaseID
 
     package init(
-        allocation: Allocation = Allocation(), idleBeforeSeal: Duration = .milliseconds(100), queueLimit: Int = 256 << 20,
-        newDatabaseID: DatabaseID = .random()
+        allocation: Allocation = Allocation(), segmentLimit: UInt64 = 64 << 20, idleBeforeSeal: Duration = .milliseconds(100),
+        queueLimit: Int = 256 << 20, newDatabaseID: DatabaseID = .random()
     ) {
         self.allocation = allocation
+        self.segmentLimit = segmentLimit
         self.idleBeforeSeal = idleBeforeSeal
         self.queueLimit = queueLimit
         self.newDatabaseID = newDatabaseID

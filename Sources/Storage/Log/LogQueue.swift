@@ -56,18 +56,27 @@ final class LogQueue: @unchecked Sendable {
                 LogBatch.QueuedRecord(type: type, version: version, flags: flags, sequence: state.lastAppended, payload: payload))
             batch.payloadBytes = waiting
             if batch.records.count == 1 { work.signal() }
-            return PendingRecord(sequence: state.lastAppended, batch: batch)
+            return PendingRecord(sequence: state.lastAppended, commit: batch.commit)
         }
     }
 
-    func wait(for record: PendingRecord) throws(StorageError) {
+    /// Asks that the segment ends behind what was appended so far. Everyone who asks before the writer comes gets the same.
+    func requestRotation() throws(StorageError) -> Settlement {
+        try lock.withLock { () throws(StorageError) in
+            if case .poisoned(let error) = state.health { throw error }
+            guard !state.isClosing else { throw .closed }
+            let rotation = state.open.rotation ?? Settlement()
+            state.open.rotation = rotation
+            work.signal()
+            return rotation
+        }
+    }
+
+    func wait(for settlement: Settlement) throws(StorageError) {
         try lock.withLock { () throws(StorageError) in
             while true {
-                switch record.batch.outcome {
-                case .committed: return
-                case .failed(let error): throw error
-                case nil: record.batch.settled.wait(lock)
-                }
+                if let result = settlement.result { return try result.get() }
+                settlement.decided.wait(lock)
             }
         }
     }
@@ -91,6 +100,7 @@ final class LogQueue: @unchecked Sendable {
     // MARK: The writer
 
     enum Work {
+        /// Records to write, a segment to end, or one after the other.
         case batch(LogBatch)
         /// The limit of the wait has passed.
         case nothing
@@ -102,7 +112,7 @@ final class LogQueue: @unchecked Sendable {
     func next(atMost limit: Duration?) -> Work {
         lock.withLock {
             while true {
-                if !state.open.records.isEmpty {
+                if !state.open.isEmpty {
                     defer { state.open = LogBatch() }
                     return .batch(state.open)
                 }
@@ -125,20 +135,28 @@ final class LogQueue: @unchecked Sendable {
         }
     }
 
-    /// Refuses new records from here on and gives back those that wait; they are the caller's to settle.
+    /// Refuses new records from here on and gives back what waits; it is the caller's to settle. Who waits for the end of the
+    /// segment, and not for a record, goes on waiting unless it is for good.
     func stop(_ health: Health) -> LogBatch {
         lock.withLock {
+            let stopped = state.open
+            state.open = LogBatch()
             state.health = health
-            if case .poisoned = health { state.lastAppended = state.lastWritten }
-            defer { state.open = LogBatch() }
-            return state.open
+            if case .poisoned = health {
+                state.lastAppended = state.lastWritten
+            } else {
+                swap(&state.open.rotation, &stopped.rotation)
+            }
+            return stopped
         }
     }
 
-    func settle(_ batch: LogBatch, _ outcome: LogBatch.Outcome) {
+    /// Tells those who wait. What was settled before stays as it is: a batch on disk does not fail with the rotation behind it.
+    func settle(_ settlement: Settlement, _ result: Result<Void, StorageError>) {
         lock.withLock {
-            batch.outcome = outcome
-            batch.settled.broadcast()
+            guard settlement.result == nil else { return }
+            settlement.result = result
+            settlement.decided.broadcast()
         }
     }
 }

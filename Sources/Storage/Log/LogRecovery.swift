@@ -11,7 +11,7 @@ struct LogRecovery {
         /// Where the next record starts.
         var offset: UInt64
         var lastSequence: SequenceNumber
-        /// Whether the last record is a seal.
+        /// Whether the last record is a seal, or the segment has none and its header proves those before it.
         var sealed: Bool
         /// Where the bytes of a torn tail end, when there is one; it starts at `offset`.
         var tornEnd: UInt64?
@@ -19,34 +19,91 @@ struct LogRecovery {
 
     let fileSystem: any FileSystem
     let directory: String
+    /// What came up to this record is known already; zero when nothing is.
+    let base: SequenceNumber
+    /// The database that the log has to be of, if that is known.
+    let expectedDatabaseID: DatabaseID?
     private(set) var report = RecoveryReport()
+    /// The segments before the last.
+    private(set) var finished: [RetainedSegments.Finished] = []
 
-    init(directory: String, fileSystem: any FileSystem) {
+    init(directory: String, fileSystem: any FileSystem, after base: SequenceNumber, expectedDatabaseID: DatabaseID?) {
         self.directory = directory
         self.fileSystem = fileSystem
+        self.base = base
+        self.expectedDatabaseID = expectedDatabaseID
     }
 
-    /// Replays all records. Returns where the log ends, or nil when there is no log yet.
+    /// Replays the records after `base`. Returns where the log ends, or nil when there is no log yet.
     mutating func run(replay: (LogRecord) throws -> Void) throws -> Position? {
-        let numbers = try segmentNumbers()
+        let numbers = try withoutObsolete(try segmentNumbers())
         var position: Position?
-        for (index, number) in numbers.enumerated() {
-            let reader = try SegmentReader("\(directory)/\(SegmentHeader.fileName(number))", fileSystem: fileSystem)
-            // An empty file after the last segment holds nothing and says nothing. As the only one, it would be a lost log.
-            if reader.size == 0, index > 0, index == numbers.count - 1 {
-                report.ignoredFiles.append(SegmentHeader.fileName(number))
-                try reader.close()
-                break
-            }
+        for number in numbers {
+            let reader = try SegmentReader(path(number), fileSystem: fileSystem)
             var current = try start(reader, number: number, after: position)
-            try read(reader, isLast: index == numbers.count - 1, &current, replay: replay)
+            if let position {
+                finished.append(
+                    RetainedSegments.Finished(
+                        number: position.header.number, lastSequence: position.lastSequence, bytes: position.offset))
+            }
+            try read(reader, isLast: number == numbers.last, &current, replay: replay)
             try reader.close()
             position = current
             report.segments += 1
         }
+        try checkEnd(position)
         report.lastSequence = position?.lastSequence ?? .zero
         report.sealed = position?.sealed ?? false
         return position
+    }
+
+    /// Refuses a log that does not reach `base`: the records in between are lost, and their numbers would be given again.
+    private func checkEnd(_ position: Position?) throws(StorageError) {
+        guard let position else {
+            guard base == .zero else {
+                throw .damaged(
+                    file: directory, offset: 0, sequence: base, reason: "there is no log, and it had reached record \(base)",
+                    recordsAfter: 0)
+            }
+            return
+        }
+        guard position.lastSequence >= base else {
+            let missing = position.lastSequence.next
+            throw .damaged(
+                file: path(position.header.number), offset: position.offset, sequence: missing,
+                reason: "the log ends here: records \(missing) to \(base) are missing", recordsAfter: 0)
+        }
+    }
+
+    private func path(_ number: UInt64) -> String { "\(directory)/\(SegmentHeader.fileName(number))" }
+
+    // MARK: Segments
+
+    /// Where the reading begins: with the last segment that starts at or before the record behind `base`. Those before it are
+    /// neither read nor missed, so it does not matter which of them a removal, and a power loss behind it, has left.
+    private mutating func withoutObsolete(_ numbers: [UInt64]) throws(StorageError) -> [UInt64] {
+        guard base > .zero else { return numbers }
+        for (index, number) in numbers.enumerated().reversed() {
+            let reader = try SegmentReader(path(number), fileSystem: fileSystem)
+            let header = try header(reader, number: number, expecting: base.next).header
+            try reader.close()
+            guard header.firstSequence <= base.next else { continue }
+            for number in numbers[..<index] {
+                report.obsoleteFiles.append(SegmentHeader.fileName(number))
+                finished.append(
+                    RetainedSegments.Finished(
+                        number: number, lastSequence: header.previousLastSequence, bytes: try size(of: number)))
+            }
+            return Array(numbers[index...])
+        }
+        return numbers
+    }
+
+    private func size(of number: UInt64) throws(StorageError) -> UInt64 {
+        let file = try fileSystem.open(path(number), for: .reading)
+        let size = try file.size()
+        try file.close()
+        return size
     }
 
     private mutating func segmentNumbers() throws(StorageError) -> [UInt64] {
@@ -60,42 +117,62 @@ struct LogRecovery {
                 report.ignoredFiles.append(name)
             }
         }
-        return numbers.sorted()
+        numbers.sort()
+        // An empty file after the last segment holds nothing and says nothing. As the only one, it would be a lost log.
+        if numbers.count > 1, let last = numbers.last, try size(of: last) == 0 {
+            report.ignoredFiles.append(SegmentHeader.fileName(last))
+            numbers.removeLast()
+        }
+        return numbers
     }
 
     /// Checks a segment's header against what came before it.
     private func start(_ reader: SegmentReader, number: UInt64, after previous: Position?) throws(StorageError) -> Position {
-        let expected = previous?.lastSequence.next ?? SequenceNumber.zero.next
-        func damaged(_ reason: String) -> StorageError {
-            .damaged(file: reader.path, offset: 0, sequence: expected, reason: reason, recordsAfter: 0)
+        let expected = previous?.lastSequence.next ?? base.next
+        let (header, checksum) = try header(reader, number: number, expecting: expected)
+        func damaged(_ reason: String) -> StorageError { Self.damaged(reader, reason, expecting: expected) }
+        if let databaseID = previous?.header.databaseID ?? expectedDatabaseID, header.databaseID != databaseID {
+            throw damaged("the segment belongs to database \(header.databaseID), not to \(databaseID)")
         }
-        let header: SegmentHeader
-        let checksum: UInt32
-        let bytes = try reader.bytes(at: 0, count: SegmentHeader.length)
-        do throws(SegmentHeader.Flaw) {
-            (header, checksum) = try SegmentHeader.decode(bytes)
-        } catch {
-            switch error {
-            case .damaged(let reason): throw damaged(reason)
-            case .newerVersion(let major, let minor): throw .unsupportedFormat(file: reader.path, major: major, minor: minor)
-            }
-        }
-        guard header.number == number else { throw damaged("the file holds segment \(header.number)") }
         if let previous {
-            guard header.databaseID == previous.header.databaseID else {
-                throw damaged("the segment belongs to database \(header.databaseID), the one before to \(previous.header.databaseID)")
-            }
             guard number == previous.header.number + 1 else {
                 throw damaged("segments \(previous.header.number + 1) to \(number - 1) are missing")
             }
             guard header.previousChecksum == previous.chain else { throw damaged("the segment does not follow the one before it") }
+            guard header.firstSequence >= expected else { throw damaged("the segment starts with record \(header.firstSequence) again") }
+        } else if base == .zero, number > 1 {
+            throw damaged("segments 1 to \(number - 1) are missing")
         }
-        guard header.firstSequence == expected, header.previousLastSequence == previous?.lastSequence ?? .zero else {
-            throw damaged("the segment starts with record \(header.firstSequence): records in between are missing")
+        // Only the first segment that is read may start before: with records that are part of the state that is there.
+        guard header.firstSequence <= expected else {
+            throw damaged(
+                "the segment starts with record \(header.firstSequence): records \(expected) to \(header.previousLastSequence) are missing")
         }
         return Position(
             header: header, segmentChecksum: checksum, chain: checksum, offset: UInt64(SegmentHeader.length),
-            lastSequence: previous?.lastSequence ?? .zero, sealed: previous?.sealed ?? false)
+            lastSequence: header.previousLastSequence, sealed: header.provesEarlierRecords)
+    }
+
+    /// The header of a segment, in order by itself and in the file that has its name.
+    private func header(
+        _ reader: SegmentReader, number: UInt64, expecting expected: SequenceNumber
+    ) throws(StorageError) -> (header: SegmentHeader, checksum: UInt32) {
+        let bytes = try reader.bytes(at: 0, count: SegmentHeader.length)
+        do throws(SegmentHeader.Flaw) {
+            let found = try SegmentHeader.decode(bytes)
+            guard found.header.number == number else { throw .damaged("the file holds segment \(found.header.number)") }
+            return found
+        } catch {
+            switch error {
+            case .damaged(let reason): throw Self.damaged(reader, reason, expecting: expected)
+            case .newerVersion(let major, let minor): throw .unsupportedFormat(file: reader.path, major: major, minor: minor)
+            }
+        }
+    }
+
+    /// Says that the segment as such is none of this log.
+    private static func damaged(_ reader: SegmentReader, _ reason: String, expecting expected: SequenceNumber) -> StorageError {
+        .damaged(file: reader.path, offset: 0, sequence: expected, reason: reason, recordsAfter: 0)
     }
 
     private mutating func read(
@@ -125,6 +202,11 @@ struct LogRecovery {
             position.chain = withUnsafeBytes(of: checksum.littleEndian) { crc32c(position.chain, $0) }
             position.sealed = header.type == RecordHeader.sealType
             guard !position.sealed else { continue }
+            guard header.sequence > base else {
+                position.lastSequence = header.sequence
+                report.recordsSkipped += 1
+                continue
+            }
             do {
                 try replay(
                     LogRecord(
@@ -144,69 +226,6 @@ struct LogRecovery {
         }
         guard header.sequence == last.next else { return "found record \(header.sequence)" }
         return header.syncedSequence <= last ? nil : "the record calls later ones synced"
-    }
-
-    // MARK: Bad records
-
-    /// Decides about a bad record at `position.offset`: a torn tail is noted in `position`, anything else refused.
-    ///
-    /// A record is refused when it had been on disk, and a later record of the segment proves it in one of two ways: it calls the
-    /// missing sequence synced, or it is itself no later than the missing sequence. The second happens when a seal was damaged,
-    /// for what follows a seal is written only after the seal was synced. For the proof an intact header is enough: a record whose
-    /// own end is torn still tells what was on disk before it.
-    private func judge(
-        _ reason: String, headerLength: Int?, isLast: Bool, _ reader: SegmentReader, _ position: inout Position
-    ) throws(StorageError) {
-        let missing = position.lastSequence.next
-        let later = try laterRecords(
-            reader, from: position.offset + UInt64(headerLength ?? 8), segmentChecksum: position.segmentChecksum)
-        let proved = later.highestSynced >= missing || later.lowestSequence.map { $0 <= missing } ?? false
-        guard isLast, !proved else {
-            let place = isLast ? "it had been on disk" : "the segment is not the last"
-            throw .damaged(
-                file: reader.path, offset: position.offset, sequence: missing, reason: "\(reason), and \(place)", recordsAfter: later.intact
-            )
-        }
-        position.tornEnd = try reader.endOfContent(from: position.offset)
-    }
-
-    private func damaged(
-        _ reader: SegmentReader, at offset: UInt64, _ position: Position, _ reason: String, from next: UInt64
-    ) throws(StorageError) -> StorageError {
-        .damaged(
-            file: reader.path, offset: offset, sequence: position.lastSequence.next, reason: reason,
-            recordsAfter: try laterRecords(reader, from: next, segmentChecksum: position.segmentChecksum).intact)
-    }
-
-    private struct LaterRecords {
-        var intact = 0
-        var highestSynced = SequenceNumber.zero
-        var lowestSequence: SequenceNumber?
-    }
-
-    /// Looks for records at every multiple of 8 bytes from `start`.
-    private func laterRecords(_ reader: SegmentReader, from start: UInt64, segmentChecksum: UInt32) throws(StorageError) -> LaterRecords {
-        var found = LaterRecords()
-        var offset = start
-        let end = try reader.endOfContent(from: start)
-        while offset < end {
-            let bytes = try reader.bytes(at: offset, count: RecordHeader.length)
-            guard let header = RecordHeader.decode(bytes, segmentChecksum: segmentChecksum) else {
-                offset += 8
-                continue
-            }
-            found.highestSynced = max(found.highestSynced, header.syncedSequence)
-            found.lowestSequence = min(found.lowestSequence ?? header.sequence, header.sequence)
-            let record = try reader.bytes(at: offset, count: header.recordLength)
-            if record.count == header.recordLength,
-                RecordHeader.validChecksum(record, segmentChecksum: segmentChecksum) != nil,
-                header.type != RecordHeader.sealType
-            {
-                found.intact += 1
-            }
-            offset += UInt64(header.recordLength)
-        }
-        return found
     }
 }
 

@@ -11,10 +11,16 @@ final class LogWriter: @unchecked Sendable {
     }
 
     private let queue: LogQueue
-    private let segment: SegmentWriter
+    private let retained: RetainedSegments
+    private let directory: String
+    private let fileSystem: any FileSystem
     private let policy: DurabilityPolicy
-    private let idleBeforeSeal: Duration
+    private let options: LogOptions
 
+    /// The current segment, the last of the log.
+    private var segment: SegmentWriter
+    /// A segment that reached its limit is not ended before it reaches this place: there was no space for the next one.
+    private var noRotationBefore: UInt64 = 0
     private var written: SequenceNumber
     private var durable: SequenceNumber
     /// Whether there is nothing to seal: the last record is a seal, or there is no record, or its seal found no space.
@@ -27,11 +33,18 @@ final class LogWriter: @unchecked Sendable {
     /// More memory than this is given back after a large batch.
     private static let keptBufferCapacity = 8 << 20
 
-    init(queue: LogQueue, segment: SegmentWriter, policy: DurabilityPolicy, idleBeforeSeal: Duration, position: LogRecovery.Position) {
+    /// `segment` is open at `position`, in `directory`.
+    init(
+        queue: LogQueue, retained: RetainedSegments, segment: SegmentWriter, position: LogRecovery.Position, directory: String,
+        fileSystem: any FileSystem, policy: DurabilityPolicy, options: LogOptions
+    ) {
         self.queue = queue
+        self.retained = retained
         self.segment = segment
+        self.directory = directory
+        self.fileSystem = fileSystem
         self.policy = policy
-        self.idleBeforeSeal = idleBeforeSeal
+        self.options = options
         written = position.lastSequence
         durable = position.lastSequence
         isSealed = position.sealed || position.lastSequence == .zero
@@ -42,11 +55,11 @@ final class LogWriter: @unchecked Sendable {
         while true {
             switch queue.next(atMost: timeUntilNextDuty()) {
             case .batch(let batch):
-                do { try write(batch, observer) } catch { throw poison(error, batch, observer) }
+                do { try perform(batch, observer) } catch { throw poison(error, batch, observer) }
             case .nothing:
                 do { try performDuty() } catch { throw poison(error, nil, observer) }
             case .close:
-                do { try finish() } catch { throw poison(error, nil, observer) }
+                do { try synchronizeAndSeal() } catch { throw poison(error, nil, observer) }
                 return
             }
         }
@@ -58,23 +71,31 @@ final class LogWriter: @unchecked Sendable {
 
     // MARK: Batches
 
+    private func perform(_ batch: LogBatch, _ observer: Observer) throws(StorageError) {
+        if !batch.records.isEmpty { try write(batch, observer) }
+        // Only now, when nobody waits for the records any more.
+        if batch.rotation != nil || segment.end >= max(options.segmentLimit, noRotationBefore) { try rotate() }
+        if let rotation = batch.rotation { queue.settle(rotation, .success(())) }
+    }
+
     private func write(_ batch: LogBatch, _ observer: Observer) throws(StorageError) {
         do {
             try append(batch)
         } catch .ioFailed(_, let path, let errno) where StorageError.isOutOfSpace(errno) {
             try segment.cutBack()
             durable = written
-            queue.advance(written: written, durable: durable)
-            fail(batch, .failing(.insufficientSpace(path: path, errno: errno)), .insufficientSpace(path: path, errno: errno), observer)
+            advance()
+            let error = StorageError.insufficientSpace(path: path, errno: errno)
+            fail([batch.commit], .failing(error), error, observer)
             return
         }
         written = batch.records[batch.records.count - 1].sequence
         isSealed = false
         lastWrite = .now
         if isSyncDue { try synchronize() }
-        queue.advance(written: written, durable: durable)
+        advance()
         observer.committed(written)
-        queue.settle(batch, .committed)
+        queue.settle(batch.commit, .success(()))
     }
 
     private func append(_ batch: LogBatch) throws(StorageError) {
@@ -91,19 +112,25 @@ final class LogWriter: @unchecked Sendable {
         try segment.append(buffer, checksums: checksums)
     }
 
-    /// Ends a batch, and what was queued behind it, with an error. No lock is held while the observer runs: it may call `resume`.
-    private func fail(_ batch: LogBatch?, _ health: LogQueue.Health, _ error: StorageError, _ observer: Observer) {
+    /// Tells everyone how far the log is.
+    private func advance() {
+        queue.advance(written: written, durable: durable)
+        retained.setCurrent(bytes: segment.end)
+    }
+
+    /// Ends what is in work, and what was queued behind it, with an error. No lock is held while the observer runs: it may call
+    /// `resume`.
+    private func fail(_ settlements: [Settlement], _ health: LogQueue.Health, _ error: StorageError, _ observer: Observer) {
         let waiting = queue.stop(health)
         observer.failed(error)
-        if let batch { queue.settle(batch, .failed(error)) }
-        queue.settle(waiting, .failed(error))
+        for settlement in settlements + waiting.settlements { queue.settle(settlement, .failure(error)) }
     }
 
     /// Nobody knows what is on disk: a failed sync may have dropped the bytes and say "ok" when asked again. So nobody asks again.
     private func poison(_ error: StorageError, _ batch: LogBatch?, _ observer: Observer) -> StorageError {
         guard case .ioFailed(let operation, let path, let errno) = error else { preconditionFailure("files fail with ioFailed") }
         let poison = StorageError.poisoned(operation: operation, path: path, errno: errno)
-        fail(batch, .poisoned(poison), poison, observer)
+        fail(batch?.settlements ?? [], .poisoned(poison), poison, observer)
         return poison
     }
 
@@ -129,7 +156,7 @@ final class LogWriter: @unchecked Sendable {
         case .interval(let milliseconds) where durable < written:
             .milliseconds(milliseconds) - lastSync.duration(to: .now)
         case .always where !isSealed, .interval where !isSealed:
-            idleBeforeSeal - lastWrite.duration(to: .now)
+            options.idleBeforeSeal - lastWrite.duration(to: .now)
         default:
             nil
         }
@@ -139,7 +166,7 @@ final class LogWriter: @unchecked Sendable {
         guard let remaining = timeUntilNextDuty(), remaining <= .zero else { return }
         if durable < written {
             try synchronize()
-            queue.advance(written: written, durable: durable)
+            advance()
         } else {
             try seal()
         }
@@ -158,13 +185,42 @@ final class LogWriter: @unchecked Sendable {
             return try segment.cutBack()
         }
         try segment.synchronize()
+        advance()
     }
 
-    private func finish() throws(StorageError) {
+    private func synchronizeAndSeal() throws(StorageError) {
         if durable < written {
             try synchronize()
-            queue.advance(written: written, durable: durable)
+            advance()
         }
         if !isSealed { try seal() }
+    }
+
+    // MARK: Rotation
+
+    /// Ends the segment and goes on in a new one; without space for that, in the old one. Afterwards all records are on disk. Does
+    /// nothing while the segment has no records.
+    ///
+    /// The order is what a crash relies on: a segment that is not the last may not have a torn end, so the old one is synced, and
+    /// sealed, before the new one has a name; and that name is on disk before a record is written behind it.
+    private func rotate() throws(StorageError) {
+        guard written > segment.header.previousLastSequence else { return }
+        try synchronizeAndSeal()
+        let header = segment.header.next(after: written, checksum: segment.chain)
+        let position: LogRecovery.Position
+        do {
+            position = try SegmentWriter.create(header, in: directory, fileSystem: fileSystem, allocation: options.allocation)
+        } catch .ioFailed(_, _, let errno) where StorageError.isOutOfSpace(errno) {
+            noRotationBefore = segment.end + options.allocation.first
+            return
+        }
+        // From here on the old segment takes no more records, whatever fails: after a crash the new one may be there.
+        try fileSystem.synchronizeDirectory(directory)
+        let old = segment
+        segment = try SegmentWriter(position, in: directory, fileSystem: fileSystem, allocation: options.allocation)
+        try old.finish()
+        retained.finishCurrent(
+            as: RetainedSegments.Finished(number: old.header.number, lastSequence: written, bytes: old.end), next: segment.end)
+        noRotationBefore = 0
     }
 }

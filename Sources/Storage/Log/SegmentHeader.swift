@@ -31,6 +31,16 @@ struct SegmentHeader: Equatable {
             databaseID: databaseID, number: 1, firstSequence: SequenceNumber.zero.next, previousLastSequence: .zero, previousChecksum: 0)
     }
 
+    /// Whether there were records before this segment. They were on disk before its header was written, which therefore proves as
+    /// much as a seal.
+    var provesEarlierRecords: Bool { previousLastSequence > .zero }
+
+    /// The header of the segment behind this one, which ends with the record `last` and has the chain `checksum`.
+    func next(after last: SequenceNumber, checksum: UInt32) -> SegmentHeader {
+        SegmentHeader(
+            databaseID: databaseID, number: number + 1, firstSequence: last.next, previousLastSequence: last, previousChecksum: checksum)
+    }
+
     /// `wal-` and the number in 16 decimal digits, so that names sort as numbers do.
     var fileName: String { Self.fileName(number) }
 
@@ -91,6 +101,10 @@ struct SegmentHeader: Equatable {
             firstSequence: SequenceNumber(rawValue: bytes.littleEndian(UInt64.self, at: 40)),
             previousLastSequence: SequenceNumber(rawValue: bytes.littleEndian(UInt64.self, at: 48)),
             previousChecksum: bytes.littleEndian(UInt32.self, at: 56))
+        // Subtracted, because adding to what a file says could overflow.
+        guard header.firstSequence > .zero, header.previousLastSequence.rawValue == header.firstSequence.rawValue - 1 else {
+            throw .damaged("the segment header has impossible sequence numbers")
+        }
         return (header, checksum)
     }
 }

@@ -7,7 +7,6 @@ import Glibc
 final class SegmentWriter {
     let header: SegmentHeader
     let checksum: UInt32
-    let path: String
     private let file: any File
     private let allocation: LogOptions.Allocation
 
@@ -22,25 +21,26 @@ final class SegmentWriter {
 
     private static let zeros = [UInt8](repeating: 0, count: 1 << 20)
 
+    /// Opens the segment that ends at `position`.
     init(
-        _ position: LogRecovery.Position, path: String, fileSystem: any FileSystem, allocation: LogOptions.Allocation
+        _ position: LogRecovery.Position, in directory: String, fileSystem: any FileSystem, allocation: LogOptions.Allocation
     ) throws(StorageError) {
         header = position.header
         checksum = position.segmentChecksum
-        self.path = path
         self.allocation = allocation
-        file = try fileSystem.open(path, for: .updating)
+        file = try fileSystem.open("\(directory)/\(header.fileName)", for: .updating)
         end = position.offset
         allocated = try file.size()
         chain = position.chain
     }
 
-    /// Creates the file of a segment, durably, with its header and the zeros of the first allocation.
+    /// Creates the file of a segment with its header and the zeros of the first allocation, whole or not at all. It is there for
+    /// good once the directory is synced.
     static func create(
         _ header: SegmentHeader, in directory: String, fileSystem: any FileSystem, allocation: LogOptions.Allocation
     ) throws(StorageError) -> LogRecovery.Position {
         let (bytes, checksum) = header.encoded()
-        try fileSystem.createWhole(header.fileName, in: directory) { (file) throws(StorageError) in
+        try fileSystem.placeWhole(header.fileName, in: directory) { (file) throws(StorageError) in
             try file.writeFully(bytes[...], at: 0)
             var position = UInt64(bytes.count)
             while position < allocation.first {
@@ -51,7 +51,7 @@ final class SegmentWriter {
         }
         return LogRecovery.Position(
             header: header, segmentChecksum: checksum, chain: checksum, offset: UInt64(bytes.count),
-            lastSequence: header.previousLastSequence, sealed: false)
+            lastSequence: header.previousLastSequence, sealed: header.provesEarlierRecords)
     }
 
     /// Writes whole records at the end, whose checksums are `checksums`. After a failure some of their bytes may be in the file:
@@ -76,6 +76,12 @@ final class SegmentWriter {
 
     func synchronize() throws(StorageError) {
         try file.synchronizeData()
+    }
+
+    /// Closes a segment that gets no more records, without the zeros. The cut is not synced: the segment reads the same without it.
+    func finish() throws(StorageError) {
+        if allocated > end { try file.truncate(to: end) }
+        try file.close()
     }
 
     func close() throws(StorageError) {

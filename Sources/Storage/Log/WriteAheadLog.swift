@@ -11,21 +11,29 @@ import Locks
 package final class WriteAheadLog: Sendable {
     package let databaseID: DatabaseID
     package let recovery: RecoveryReport
+    private let directory: String
+    private let fileSystem: any FileSystem
     private let queue: LogQueue
+    private let retained: RetainedSegments
     private let writer: LogWriter
     private let lifecycle = Lifecycle()
 
     /// Reads the log in `directory`, an existing one, and calls `replay` for each record in order; creates the log if there is none.
     /// A torn tail is copied to a `.torn` file and cut off.
     ///
+    /// When the state up to a record is known from elsewhere, `base` is that record: only later ones are replayed, segments that
+    /// cannot hold any are not even read, and the log is refused if it leaves a gap behind `base` or does not reach it. It is
+    /// refused as well if it is of another database than `expectedDatabaseID`; a log that is created is of that one.
+    ///
     /// Throws `damaged` or `unsupportedFormat` when the log cannot be trusted; no file is changed then, and nothing that was
     /// replayed may be used. An error thrown by `replay` ends the same way: `malformedPayload` and `unsupportedRecord` become
     /// `damaged`, with the place of the record, others pass unchanged. Reads each byte once; memory stays at 1 MiB and a record.
     package static func open(
         directory: String, fileSystem: any FileSystem, policy: DurabilityPolicy, options: LogOptions = LogOptions(),
-        replay: (LogRecord) throws -> Void
+        after base: SequenceNumber = .zero, expectedDatabaseID: DatabaseID? = nil, replay: (LogRecord) throws -> Void
     ) throws -> WriteAheadLog {
-        var recovery = LogRecovery(directory: directory, fileSystem: fileSystem)
+        var recovery = LogRecovery(
+            directory: directory, fileSystem: fileSystem, after: base, expectedDatabaseID: expectedDatabaseID)
         let found = try recovery.run(replay: replay)
         // From here on files change: everything that could be refused has been read.
         var report = recovery.report
@@ -37,25 +45,34 @@ package final class WriteAheadLog: Sendable {
         let position =
             try found
             ?? SegmentWriter.create(
-                .first(of: options.newDatabaseID), in: directory, fileSystem: fileSystem, allocation: options.allocation)
-        let segment = try SegmentWriter(
-            position, path: "\(directory)/\(position.header.fileName)", fileSystem: fileSystem, allocation: options.allocation)
+                .first(of: expectedDatabaseID ?? options.newDatabaseID), in: directory, fileSystem: fileSystem,
+                allocation: options.allocation)
+        let segment = try SegmentWriter(position, in: directory, fileSystem: fileSystem, allocation: options.allocation)
         // A process that was killed may have left records, and file names, that only the page cache has. They were replayed, so
         // they count; and what is written next will call them synced.
         try segment.synchronize()
         try fileSystem.synchronizeDirectory(directory)
-        return WriteAheadLog(position, report, segment, policy, options)
+        let queue = LogQueue(lastSequence: position.lastSequence, byteLimit: options.queueLimit)
+        let retained = RetainedSegments(finished: recovery.finished, currentBytes: segment.end)
+        let writer = LogWriter(
+            queue: queue, retained: retained, segment: segment, position: position, directory: directory, fileSystem: fileSystem,
+            policy: policy, options: options)
+        return WriteAheadLog(
+            databaseID: position.header.databaseID, recovery: report, directory: directory, fileSystem: fileSystem, queue: queue,
+            retained: retained, writer: writer)
     }
 
     private init(
-        _ position: LogRecovery.Position, _ report: RecoveryReport, _ segment: SegmentWriter, _ policy: DurabilityPolicy,
-        _ options: LogOptions
+        databaseID: DatabaseID, recovery: RecoveryReport, directory: String, fileSystem: any FileSystem, queue: LogQueue,
+        retained: RetainedSegments, writer: LogWriter
     ) {
-        databaseID = position.header.databaseID
-        recovery = report
-        queue = LogQueue(lastSequence: position.lastSequence, byteLimit: options.queueLimit)
-        writer = LogWriter(
-            queue: queue, segment: segment, policy: policy, idleBeforeSeal: options.idleBeforeSeal, position: position)
+        self.databaseID = databaseID
+        self.recovery = recovery
+        self.directory = directory
+        self.fileSystem = fileSystem
+        self.queue = queue
+        self.retained = retained
+        self.writer = writer
     }
 
     /// Copies the torn bytes away, durably, before they are cut off. Interrupted anywhere, the next start does the same again.
@@ -111,7 +128,7 @@ package final class WriteAheadLog: Sendable {
     /// Returns when the record is on disk (policy `always`) or in the file (the others), and `committed` has seen it. Throws what
     /// kept it from there.
     package func waitUntilCommitted(_ record: PendingRecord) throws(StorageError) {
-        try queue.wait(for: record)
+        try queue.wait(for: record.commit)
     }
 
     /// The last record that was appended and did not fail.
@@ -125,6 +142,37 @@ package final class WriteAheadLog: Sendable {
     package func resume() {
         queue.resume()
     }
+
+    // MARK: Segments
+
+    /// Has the segment end behind what was appended before the call, and returns when that is so. Not from an observer.
+    ///
+    /// Whatever the policy, these records are on disk then. They stay in the current segment if there is no space for another one,
+    /// which is no error. A segment without records goes on. Costs the writer a few syncs, one of them of a new file of
+    /// `allocation.first` bytes. Throws `poisoned`, `closed`.
+    package func rotate() throws(StorageError) {
+        try queue.wait(for: try queue.requestRotation())
+    }
+
+    /// Removes the finished segments that hold no record after `sequence`, oldest first, and returns how many. The current segment
+    /// always stays. From any thread, beside everything else.
+    ///
+    /// From then on the log opens only after a record from `sequence` on: that state has to be safe elsewhere before. Nothing is
+    /// synced. A power loss may bring back any of the files, and such a start does not need, read or miss what ends before its
+    /// record; and a failed sync of the directory here would hide from the writer that the name of its new segment is not on disk.
+    ///
+    /// Throws `ioFailed`; what was to be removed then stays until the next start finds it.
+    package func removeSegments(through sequence: SequenceNumber) throws(StorageError) -> Int {
+        var count = 0
+        while let segment = retained.takeOldest(through: sequence) {
+            try fileSystem.remove("\(directory)/\(SegmentHeader.fileName(segment.number))")
+            count += 1
+        }
+        return count
+    }
+
+    /// The bytes of all segments together, without zeros written ahead: what a start would read at most. Cheap, from any thread.
+    package var retainedBytes: UInt64 { retained.bytes }
 
     /// Writes what is queued, syncs, seals the log, ends the thread. Not from an observer. A second call returns the same.
     /// Throws what poisoned the log, now or before.
