@@ -4,50 +4,72 @@ package import Storage
 /// The one owner of all state: libraries, documents and chunks in memory, made durable by the log.
 ///
 /// A change is validated against the state as it will be once everything in flight is applied, written to the log, and applied when
-/// the log says it is durable. `open` replays the same changes through the same `apply`, so memory after N records is always what
-/// replaying those N gives.
-// Sound as Sendable: `pending` is read and written under `writeLock`; everything else is constant or has its own lock.
+/// the log says it is durable. A start loads the newest snapshot and replays the changes since then through the same `apply`, so memory
+/// after N records is always what replaying those N gives.
+// Sound as Sendable: `pending` is read and written under `writeLock`, `appliedSequence` under `applyLock`; everything else is constant
+// or has its own lock.
 package final class Database: @unchecked Sendable {
     let repository: Repository
     let builder: IndexBuilder
+    let log: WriteAheadLog
+    let snapshots: Snapshots
+    package let loaded: Loaded
     private let directoryLock: DirectoryLock
-    private let log: WriteAheadLog
+    private let snapshotter = Snapshotter()
+    /// Held while a snapshot is taken or looked for.
+    let snapshotLock = Lock()
+    /// How much the log has grown since the last snapshot.
+    let growth: LogGrowth
+    /// Held while changes are applied: whoever holds it sees the state after `appliedSequence`, and no other.
+    let applyLock = Lock()
+    private(set) var appliedSequence: SequenceNumber
     /// Held while a change is validated and gets its place in the log, so that both happen in one order.
     private let writeLock = Lock()
     private var pending = PendingChanges()
 
-    /// Locks the directory and replays its log; then indexes are built beside everything else.
+    /// Locks the directory, loads its newest snapshot and replays the log from there; then indexes are built beside everything else.
     ///
     /// - Parameters:
+    ///   - snapshotLogBytes: how much is written to the log before a snapshot is taken.
     ///   - builderThreads: how many threads build indexes; 0: none are built.
+    ///   - snapshotFailed: called when a snapshot that nobody waits for could not be taken; the log has everything still.
     ///   - storageFailed: called once, on the log's thread, when the storage failed for good; nothing is acknowledged after it.
     /// - Throws: `StorageError`, and `Thread.StartFailed`.
     package init(
         directory: String, fileSystem: any FileSystem = LocalFileSystem(), durability: DurabilityPolicy = .always,
-        builderThreads: Int = 1, storageFailed: @escaping @Sendable (StorageError) -> Void = { _ in }
+        logOptions: LogOptions = LogOptions(), snapshotLogBytes: Int = 256 << 20, builderThreads: Int = 1,
+        snapshotFailed: @escaping @Sendable (DatabaseError) -> Void = { _ in },
+        storageFailed: @escaping @Sendable (StorageError) -> Void = { _ in }
     ) throws {
         try Self.makeDirectories(directory, fileSystem)
         directoryLock = try DirectoryLock(directory: directory)
         let builder = IndexBuilder(threads: builderThreads)
-        let repository = Repository(builder: builder)
+        let snapshots = Snapshots(directory: directory, fileSystem: fileSystem)
+        let growth = LogGrowth(limit: snapshotLogBytes)
+        var loaded = Loaded()
+        let snapshot = try Self.loadSnapshot(snapshots, builder, &loaded)
+        let repository = snapshot?.repository ?? Repository(builder: builder)
         self.builder = builder
+        self.snapshots = snapshots
+        self.growth = growth
         self.repository = repository
-        log = try WriteAheadLog.open(directory: directory, fileSystem: fileSystem, policy: durability) { record in
-            let mutation: Mutation
-            do {
-                mutation = try Mutation(record: record)
-            } catch StorageError.unsupportedRecord where record.flags.contains(.skippable) {
-                // A later version of the program wrote it, and says that the state is whole without it.
-                return
+        do {
+            log = try WriteAheadLog.open(
+                directory: directory, fileSystem: fileSystem, policy: durability, options: logOptions, after: snapshot?.sequence ?? .zero,
+                expectedDatabaseID: snapshot?.databaseID
+            ) { record in
+                growth.add(record.payload.count)
+                try Self.replay(record, into: repository)
             }
-            do {
-                try mutation.validateVectors(in: repository)
-                try mutation.validate(against: CurrentState(repository: repository))
-            } catch {
-                throw StorageError.malformedPayload(offset: 0, reason: "the change cannot be applied: \(error)")
-            }
-            _ = repository.apply(mutation, at: record.sequence)
+        } catch let error as StorageError {
+            // Without the snapshots that were refused the log alone has to have everything. If it has not, they are the reason.
+            throw error.category == .dataRefused ? loaded.refused.first ?? error : error
         }
+        appliedSequence = log.lastSequence
+        // From here on files change: everything that could be refused has been read.
+        for case .damagedSnapshot(let path, _, _) in loaded.refused { try snapshots.setAside(path) }
+        try snapshots.removeTemporaryFiles()
+        self.loaded = loaded
         try log.start(
             committed: { [unowned self] sequence in applyPending(through: sequence) },
             failed: { [unowned self] error in
@@ -60,19 +82,48 @@ package final class Database: @unchecked Sendable {
         // Only now: what the log ends with is built, not what it went through.
         do {
             try builder.start()
+            try snapshotter.start { [unowned self] in
+                do throws(DatabaseError) {
+                    _ = try takeSnapshot()
+                } catch {
+                    snapshotFailed(error)
+                }
+            }
         } catch {
+            builder.stop()
             try log.close()
             throw error
         }
     }
 
-    deinit { builder.stop() }
+    private static func replay(_ record: LogRecord, into repository: Repository) throws(StorageError) {
+        let mutation: Mutation
+        do {
+            mutation = try Mutation(record: record)
+        } catch .unsupportedRecord where record.flags.contains(.skippable) {
+            // A later version of the program wrote it, and says that the state is whole without it.
+            return
+        }
+        do {
+            try mutation.validateVectors(in: repository)
+            try mutation.validate(against: CurrentState(repository: repository))
+        } catch {
+            throw .malformedPayload(offset: 0, reason: "the change cannot be applied: \(error)")
+        }
+        _ = repository.apply(mutation, at: record.sequence)
+    }
+
+    deinit {
+        snapshotter.stop()
+        builder.stop()
+    }
 
     /// Finishes the changes that are queued and closes the log; indexes stay as they are. Changes are refused from here on; reading
     /// still works.
     ///
     /// - Throws: what kept the log from ending well.
     package func close() throws(StorageError) {
+        snapshotter.stop()
         builder.stop()
         try log.close()
     }
@@ -109,6 +160,7 @@ package final class Database: @unchecked Sendable {
             }
             return (pending.append(mutation, at: record.sequence, documentCount: documentCount), record)
         }
+        growth.add(payload.count)
         try storing { () throws(StorageError) in try log.waitUntilCommitted(record) }
         return change.outcome
     }
@@ -133,10 +185,14 @@ package final class Database: @unchecked Sendable {
     /// On the log's thread, the only one that applies. A change stays pending until it is applied, and the write lock is not held
     /// meanwhile: applying waits for the searches of one library, and other changes need not.
     private func applyPending(through sequence: SequenceNumber) {
-        while let change = writeLock.withLock({ pending.first(through: sequence) }) {
-            change.outcome = repository.apply(change.mutation, at: change.sequence)
-            writeLock.withLock { pending.removeFirst() }
+        applyLock.withLock {
+            while let change = writeLock.withLock({ pending.first(through: sequence) }) {
+                change.outcome = repository.apply(change.mutation, at: change.sequence)
+                writeLock.withLock { pending.removeFirst() }
+            }
+            appliedSequence = sequence
         }
+        if growth.isDue() { snapshotter.ask() }
     }
 }
 

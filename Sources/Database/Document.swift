@@ -15,16 +15,25 @@ package final class Document: Sendable {
     package let sequence: SequenceNumber
 
     init(
-        _ record: DocumentRecord, chunks: [Chunk], createdAt: Timestamp, createdSequence: SequenceNumber, sequence: SequenceNumber
+        id: DocumentID, libraryID: LibraryID, metadata: DocumentMetadata, chunks: [Chunk], createdAt: Timestamp, updatedAt: Timestamp,
+        createdSequence: SequenceNumber, sequence: SequenceNumber
     ) {
-        self.id = record.id
-        self.libraryID = record.libraryID
-        self.metadata = record.metadata
+        self.id = id
+        self.libraryID = libraryID
+        self.metadata = metadata
         self.chunks = chunks
         self.createdAt = createdAt
-        self.updatedAt = record.writtenAt
+        self.updatedAt = updatedAt
         self.createdSequence = createdSequence
         self.sequence = sequence
+    }
+
+    convenience init(
+        _ record: DocumentRecord, chunks: [Chunk], createdAt: Timestamp, createdSequence: SequenceNumber, sequence: SequenceNumber
+    ) {
+        self.init(
+            id: record.id, libraryID: record.libraryID, metadata: record.metadata, chunks: chunks, createdAt: createdAt,
+            updatedAt: record.writtenAt, createdSequence: createdSequence, sequence: sequence)
     }
 }
 
@@ -37,10 +46,14 @@ package struct Chunk: Sendable {
 
     package var pageNumber: Int? { page < 0 ? nil : Int(page) }
 
-    init(_ record: ChunkRecord, row: Row) {
-        id = record.id
-        text = record.text
-        page = record.pageNumber.map(Int32.init) ?? -1
+    init(id: ChunkID, text: String, page: Int?, row: Row) {
+        self.id = id
+        self.text = text
+        self.page = page.map(Int32.init) ?? -1
         self.row = row
+    }
+
+    init(_ record: ChunkRecord, row: Row) {
+        self.init(id: record.id, text: record.text, page: record.pageNumber, row: row)
     }
 }

@@ -36,6 +36,7 @@ final class IndexBuilder: @unchecked Sendable {
     private var running = 0
     private var threads: [Thread] = []
     private var isStopped: Bool
+    private var isPaused = false
 
     /// - Parameter threads: 0: no index is built, and what is not in one is searched exactly.
     init(threads: Int) {
@@ -77,6 +78,23 @@ final class IndexBuilder: @unchecked Sendable {
         for thread in threads { thread.join() }
     }
 
+    /// Returns when no work is under way, and lets none begin until `resume`. What is under way ends after the piece it is at.
+    func pause() {
+        lock.withLock {
+            precondition(!isPaused, "paused once")
+            isPaused = true
+            work?.cancel()
+            while !isStopped, current != nil { settled.wait(lock) }
+        }
+    }
+
+    func resume() {
+        lock.withLock {
+            isPaused = false
+            marked.signal()
+        }
+    }
+
     // MARK: What changes say
 
     /// The library has changed: there may be work.
@@ -85,6 +103,14 @@ final class IndexBuilder: @unchecked Sendable {
             guard !isStopped, queued.insert(library.id).inserted else { return }
             queue.append(library)
             marked.signal()
+        }
+    }
+
+    /// All libraries are gone: what loaded them could not go on. Before `start`.
+    func forgetAll() {
+        lock.withLock {
+            queue.removeAll()
+            queued.removeAll()
         }
     }
 
@@ -118,7 +144,7 @@ final class IndexBuilder: @unchecked Sendable {
             }
             let isWanted = lock.withLock {
                 // It may be gone, or all may have ended, since its turn began.
-                guard current === library, !isStopped else { return false }
+                guard current === library, !isStopped, !isPaused else { return false }
                 self.work = work
                 round += 1
                 begun.broadcast()
@@ -157,7 +183,7 @@ final class IndexBuilder: @unchecked Sendable {
     /// Waits for a library that may have work; nil: stopped.
     private func nextLibrary() -> Library? {
         lock.withLock {
-            while !isStopped, queue.isEmpty { marked.wait(lock) }
+            while !isStopped, queue.isEmpty || isPaused { marked.wait(lock) }
             guard !isStopped else { return nil }
             let library = queue.removeFirst()
             // Before its work begins, so that a change from here on gives it another turn.

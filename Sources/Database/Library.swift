@@ -24,13 +24,17 @@ package final class Library: @unchecked Sendable {
     private var formerIndex: IndexConfiguration?
     private var holders = RowHolders()
 
-    init(_ record: LibraryRecord, at sequence: SequenceNumber) {
+    convenience init(_ record: LibraryRecord, at sequence: SequenceNumber) {
+        self.init(record, createdAt: sequence, changedAt: sequence, record.createdAt)
+    }
+
+    init(_ record: LibraryRecord, createdAt created: SequenceNumber, changedAt sequence: SequenceNumber, _ updatedAt: Timestamp) {
         self.id = record.id
         self.metric = record.metric
         self.dimension = record.dimension
         self.record = record
-        self.updatedAt = record.createdAt
-        self.createdSequence = sequence
+        self.updatedAt = updatedAt
+        self.createdSequence = created
         self.sequence = sequence
         self.vectors = IndexedVectors(dimension: record.dimension, metric: record.metric, configuration: record.index)
     }
@@ -72,8 +76,7 @@ package final class Library: @unchecked Sendable {
         let document = Document(
             record, chunks: chunks, createdAt: old?.createdAt ?? record.writtenAt,
             createdSequence: old?.createdSequence ?? sequence, sequence: sequence)
-        for (index, chunk) in chunks.enumerated() { holders.add(document, chunkIndex: index, to: chunk.row) }
-        chunkCount += chunks.count
+        hold(document)
         if let old {
             documents[position(after: old.createdSequence) - 1] = document
             releaseChunks(of: old)
@@ -82,6 +85,17 @@ package final class Library: @unchecked Sendable {
         }
         touch(record.writtenAt, sequence)
         return document
+    }
+
+    /// Appends a document as it was, whose rows the vectors get.
+    func restore(_ document: Document) {
+        hold(document)
+        documents.append(document)
+    }
+
+    private func hold(_ document: Document) {
+        for (index, chunk) in document.chunks.enumerated() { holders.add(document, chunkIndex: index, to: chunk.row) }
+        chunkCount += document.chunks.count
     }
 
     func remove(_ document: Document, at time: Timestamp, _ sequence: SequenceNumber) {

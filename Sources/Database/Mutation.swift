@@ -58,14 +58,7 @@ extension Mutation {
         var writer = BinaryWriter(capacity: encodedSizeEstimate)
         switch self {
         case .createLibrary(let library):
-            writer.write(library.id)
-            writer.write(library.name)
-            writer.write(optional: library.description)
-            writer.write(library.metric.rawValue)
-            writer.write(UInt32(library.dimension))
-            writer.write(library.model)
-            writer.write(library.index)
-            writer.write(library.createdAt.milliseconds)
+            writer.write(library)
         case .updateLibrary(let id, let change, let time):
             writer.write(id)
             writer.write(optional: change.name)
@@ -127,23 +120,23 @@ extension Mutation {
 }
 
 extension BinaryWriter {
-    fileprivate mutating func write<Object>(_ id: Identifier<Object>) {
+    mutating func write<Object>(_ id: Identifier<Object>) {
         write(uuid: (high: id.high, low: id.low))
     }
 
-    fileprivate mutating func write(optional text: String?) {
+    mutating func write(optional text: String?) {
         write(text != nil)
         if let text { write(text) }
     }
 
-    fileprivate mutating func write(_ index: IndexConfiguration) {
+    mutating func write(_ index: IndexConfiguration) {
         write(index.kind.rawValue)
         write(index.quantization.rawValue)
         write(index.chosen)
     }
 
     /// In one order, so that equal changes have equal bytes.
-    fileprivate mutating func write(_ parameters: [IndexParameter: Int]) {
+    mutating func write(_ parameters: [IndexParameter: Int]) {
         write(UInt32(parameters.count))
         for parameter in IndexParameter.allCases {
             guard let value = parameters[parameter] else { continue }
@@ -152,15 +145,30 @@ extension BinaryWriter {
         }
     }
 
-    fileprivate mutating func write(_ document: DocumentRecord) {
+    mutating func write(_ library: LibraryRecord) {
+        write(library.id)
+        write(library.name)
+        write(optional: library.description)
+        write(library.metric.rawValue)
+        write(UInt32(library.dimension))
+        write(library.model)
+        write(library.index)
+        write(library.createdAt.milliseconds)
+    }
+
+    mutating func write(_ metadata: DocumentMetadata) {
+        write(metadata.title)
+        write(optional: metadata.author)
+        write(metadata.documentType)
+        write(optional: metadata.sourceURL)
+        write(UInt32(metadata.tags.count))
+        for tag in metadata.tags { write(tag) }
+    }
+
+    mutating func write(_ document: DocumentRecord) {
         write(document.id)
         write(document.libraryID)
-        write(document.metadata.title)
-        write(optional: document.metadata.author)
-        write(document.metadata.documentType)
-        write(optional: document.metadata.sourceURL)
-        write(UInt32(document.metadata.tags.count))
-        for tag in document.metadata.tags { write(tag) }
+        write(document.metadata)
         write(document.writtenAt.milliseconds)
         write(UInt32(document.chunks.count))
         for chunk in document.chunks {
@@ -174,20 +182,20 @@ extension BinaryWriter {
 }
 
 extension BinaryReader {
-    fileprivate mutating func readID<Object>() throws(StorageError) -> Identifier<Object> {
+    mutating func readID<Object>() throws(StorageError) -> Identifier<Object> {
         let (high, low) = try readUUID()
         return Identifier(high: high, low: low)
     }
 
-    fileprivate mutating func readOptionalString() throws(StorageError) -> String? {
+    mutating func readOptionalString() throws(StorageError) -> String? {
         try readBool() ? try readString() : nil
     }
 
-    fileprivate mutating func readTimestamp() throws(StorageError) -> Timestamp {
+    mutating func readTimestamp() throws(StorageError) -> Timestamp {
         Timestamp(milliseconds: try readInt64())
     }
 
-    fileprivate mutating func readCase<Value: RawRepresentable>(of _: Value.Type) throws(StorageError) -> Value
+    mutating func readCase<Value: RawRepresentable>(of _: Value.Type) throws(StorageError) -> Value
     where Value.RawValue == String {
         let text = try readString()
         guard let value = Value(rawValue: text) else {
@@ -196,7 +204,7 @@ extension BinaryReader {
         return value
     }
 
-    fileprivate mutating func readLibrary(version: UInt8) throws(StorageError) -> LibraryRecord {
+    mutating func readLibrary(version: UInt8) throws(StorageError) -> LibraryRecord {
         let id: LibraryID = try readID()
         let name = try readString()
         let description = try readOptionalString()
@@ -212,7 +220,7 @@ extension BinaryReader {
             createdAt: try readTimestamp())
     }
 
-    fileprivate mutating func readIndex() throws(StorageError) -> IndexConfiguration {
+    mutating func readIndex() throws(StorageError) -> IndexConfiguration {
         let kind = try readCase(of: IndexKind.self)
         let quantization = try readCase(of: Quantization.self)
         guard kind.quantizations.contains(quantization) else {
@@ -225,7 +233,7 @@ extension BinaryReader {
         return IndexConfiguration(kind, quantization: quantization, chosen: parameters)
     }
 
-    fileprivate mutating func readIndexParameters() throws(StorageError) -> [IndexParameter: Int] {
+    mutating func readIndexParameters() throws(StorageError) -> [IndexParameter: Int] {
         var parameters: [IndexParameter: Int] = [:]
         for _ in 0..<(try readUInt32()) {
             let parameter = try readCase(of: IndexParameter.self)
@@ -237,26 +245,34 @@ extension BinaryReader {
         return parameters
     }
 
-    fileprivate mutating func readDocument() throws(StorageError) -> DocumentRecord {
-        let id: DocumentID = try readID()
-        let libraryID: LibraryID = try readID()
+    mutating func readMetadata() throws(StorageError) -> DocumentMetadata {
         var metadata = DocumentMetadata(title: try readString())
         metadata.author = try readOptionalString()
         metadata.documentType = try readString()
         metadata.sourceURL = try readOptionalString()
         for _ in 0..<(try readUInt32()) { metadata.tags.append(try readString()) }
+        return metadata
+    }
+
+    mutating func readPage() throws(StorageError) -> Int? {
+        let page = try readInt64()
+        // A chunk holds it in 32 bits.
+        guard page <= Int32.max else { throw .malformedPayload(offset: 0, reason: "page \(page)") }
+        return page < 0 ? nil : Int(page)
+    }
+
+    mutating func readDocument() throws(StorageError) -> DocumentRecord {
+        let id: DocumentID = try readID()
+        let libraryID: LibraryID = try readID()
+        let metadata = try readMetadata()
         let writtenAt = try readTimestamp()
         var chunks: [ChunkRecord] = []
         for _ in 0..<(try readUInt32()) {
             let chunkID: ChunkID = try readID()
             let text = try readString()
-            let page = try readInt64()
-            // A chunk holds it in 32 bits.
-            guard page <= Int32.max else { throw .malformedPayload(offset: 0, reason: "page \(page)") }
+            let page = try readPage()
             chunks.append(
-                ChunkRecord(
-                    id: chunkID, text: text, pageNumber: page < 0 ? nil : Int(page), embedding: try readFloats(count: Int(try readUInt32()))
-                ))
+                ChunkRecord(id: chunkID, text: text, pageNumber: page, embedding: try readFloats(count: Int(try readUInt32()))))
         }
         return DocumentRecord(id: id, libraryID: libraryID, metadata: metadata, chunks: chunks, writtenAt: writtenAt)
     }

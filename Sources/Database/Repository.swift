@@ -133,6 +133,40 @@ final class Repository: @unchecked Sendable {
         }
     }
 
+    // MARK: Snapshots
+
+    /// All libraries, in order of creation, as they are now; nothing is applied meanwhile. Each is to be ended.
+    func images() -> [LibraryImage] {
+        lock.withReadLock { libraryOrder }.map { library in library.lock.withWriteLock { LibraryImage(library) } }
+    }
+
+    /// Takes in a library that was created after all that are here, with its documents.
+    ///
+    /// - Throws: `malformedPayload` if an id is taken or the order is wrong.
+    func restore(_ library: Library) throws(StorageError) {
+        try lock.withWriteLock { () throws(StorageError) in
+            guard libraries[library.id] == nil, libraryOrder.last.map({ $0.createdSequence < library.createdSequence }) ?? true else {
+                throw .malformedPayload(offset: 0, reason: "library \(library.id) comes twice, or too late")
+            }
+            libraries[library.id] = library
+            libraryOrder.append(library)
+            documentCounts[library.id] = library.documents.count
+            documents.reserveCapacity(documents.count + library.documents.count)
+            chunks.reserveCapacity(chunks.count + library.chunkCount)
+            for document in library.documents {
+                guard documents.updateValue(document, forKey: document.id) == nil else {
+                    throw .malformedPayload(offset: 0, reason: "document \(document.id) comes twice")
+                }
+                for chunk in document.chunks {
+                    guard chunks.updateValue(document, forKey: chunk.id) == nil else {
+                        throw .malformedPayload(offset: 0, reason: "chunk \(chunk.id) comes twice")
+                    }
+                }
+            }
+        }
+        builder.mark(library)
+    }
+
     private func existing(_ id: LibraryID) -> Library {
         guard let library = library(id) else { preconditionFailure("a library that does not exist was changed") }
         return library

@@ -82,7 +82,21 @@ struct Responder {
 
     private func logStart(_ database: Database) {
         logger.info(
-            "ready", metadata: ["replayed": "\(database.recovery.recordsReplayed)", "last_sequence": "\(database.lastSequence)"])
+            "ready",
+            metadata: [
+                "snapshot": "\(database.loaded.snapshot ?? "none")", "replayed": "\(database.recovery.recordsReplayed)",
+                "last_sequence": "\(database.lastSequence)",
+            ])
+        for error in database.loaded.refused {
+            logger.error(
+                "a snapshot is damaged; it was renamed, and everything in it came from the one before it and the log",
+                metadata: ["error": "\(error)"])
+        }
+        if database.loaded.rebuiltIndexes > 0 {
+            logger.warning(
+                "indexes in the snapshot were damaged or of another version; they are built again",
+                metadata: ["libraries": "\(database.loaded.rebuiltIndexes)"])
+        }
         if let torn = database.recovery.tornFile {
             logger.warning(
                 "the log ended in a torn write, which was never acknowledged; it was cut off and kept aside",
@@ -111,8 +125,7 @@ struct Responder {
 
     /// Loads on a thread of its own, so that a signal is heard while it works.
     private func load() {
-        let settings = settings
-        let events = events
+        let (settings, events, logger) = (settings, events, logger)
         startThread("quire-load") {
             let catalogue = ModelCatalogue(modelDirectory: settings.modelDirectory)
             if let problem = contradiction(of: settings, with: catalogue) {
@@ -122,7 +135,9 @@ struct Responder {
             do {
                 let database = try Database(
                     directory: settings.dataDirectory, durability: DurabilityPolicy(settings.durability),
-                    builderThreads: settings.indexBuildThreads, storageFailed: { events.post(.storageFailed($0)) })
+                    snapshotLogBytes: settings.snapshotLogBytes, builderThreads: settings.indexBuildThreads,
+                    snapshotFailed: { logger.error("no snapshot could be taken; the log is kept", metadata: ["error": "\($0)"]) },
+                    storageFailed: { events.post(.storageFailed($0)) })
                 events.post(.loaded(database, catalogue))
             } catch {
                 events.post(.refused(ExitCode(openingFailedWith: error), "\(error)"))

@@ -11,6 +11,7 @@ package struct Settings: Sendable, Equatable {
     // What it keeps.
     package var dataDirectory: String
     package var durability: Durability
+    package var snapshotLogBytes: Int
 
     // Limits of a request. Lengths count Unicode scalars.
     package var maxChunksPerDocument: Int
@@ -85,6 +86,9 @@ package struct Settings: Sendable, Equatable {
             "durability", default: "always",
             accepted: "always, os, or interval:<milliseconds> from 1 to \(Durability.intervalRange.upperBound)",
             "When an acknowledged write is on disk", parse: Durability.init)
+        snapshotLogBytes = try reader.integer(
+            "snapshot_log_bytes", default: 268_435_456, in: 1_048_576...1_099_511_627_776, unit: "bytes",
+            "How much the log grows before a snapshot is taken, which then takes its place")
 
         maxChunksPerDocument = try reader.integer(
             "max_chunks_per_document", default: 1000, in: 1...100_000, unit: "chunks", "Chunks in one document")

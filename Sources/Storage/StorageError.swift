@@ -5,6 +5,8 @@ package enum StorageError: Error, Equatable {
     /// A file holds something that cannot be what was written. No file was changed. `sequence` is the record that should stand at
     /// `offset`; `recordsAfter` counts the intact records that follow in the same file.
     case damaged(file: String, offset: UInt64, sequence: SequenceNumber, reason: String, recordsAfter: Int)
+    /// A snapshot is not what was written. No file was changed.
+    case damagedSnapshot(file: String, offset: UInt64, reason: String)
     /// Written by a newer version of the program than this one. No file was changed.
     case unsupportedFormat(file: String, major: UInt16, minor: UInt16)
     /// A record of a type or version its reader does not know; thrown by the reader of records.
@@ -40,7 +42,7 @@ package enum StorageError: Error, Equatable {
 
     package var category: Category {
         switch self {
-        case .damaged, .unsupportedFormat, .unsupportedRecord, .malformedPayload: .dataRefused
+        case .damaged, .damagedSnapshot, .unsupportedFormat, .unsupportedRecord, .malformedPayload: .dataRefused
         case .locked: .inUse
         case .ioFailed, .poisoned: .storageFailed
         case .insufficientSpace, .recordTooLarge, .queueFull, .closed: .requestRefused
@@ -53,6 +55,8 @@ extension StorageError: CustomStringConvertible {
         switch self {
         case .damaged(let file, let offset, let sequence, let reason, let recordsAfter):
             "\(file) is damaged at offset \(offset), record \(sequence): \(reason); \(recordsAfter) intact records follow"
+        case .damagedSnapshot(let file, let offset, let reason):
+            "\(file) is damaged at offset \(offset): \(reason)"
         case .unsupportedFormat(let file, let major, let minor):
             "\(file) has format \(major).\(minor), which is newer than this program reads"
         case .unsupportedRecord(let type, let version):

@@ -94,7 +94,7 @@ package final class IndexedVectors {
     }
 
     private func isInUse(_ row: Row) -> Bool {
-        current.known.contains(row) || next?.known.contains(row) ?? false || work?.concerns(row) ?? false
+        keepsReleasedRows || current.known.contains(row) || next?.known.contains(row) ?? false || work?.concerns(row) ?? false
     }
 
     /// Gives back the released rows that nothing looks at any more.
@@ -104,6 +104,11 @@ package final class IndexedVectors {
             released.remove(row)
             reclaim(row)
         }
+    }
+
+    /// Whether the vectors of released rows stay, for somebody who writes down what there was when this became true.
+    package var keepsReleasedRows = false {
+        didSet { if !keepsReleasedRows { reclaim() } }
     }
 
     // MARK: Choice of the index
@@ -365,23 +370,71 @@ package final class IndexedVectors {
             target: isRebuilding ? next?.configuration : nil)
     }
 
-    // MARK: Keeping the index
+    // MARK: Keeping rows and index
 
-    /// The index in use with the rows it knows; nil if searches are exact. No work is under way.
-    ///
-    /// The number of rows and the rows, then what the index wrote.
-    package func encodedIndex() -> [UInt8]? {
-        guard let index = current.index else { return nil }
-        let rows = current.known.first(.max)
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(4 * (rows.count + 1))
-        for number in [UInt32(rows.count)] + rows.map(\.rawValue) {
-            withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
-        }
-        return bytes + index.encoded()
+    /// The rows that hold a vector, or held one that the index still looks at.
+    package var heldRows: RowSet {
+        var rows = live
+        released.forEach { rows.insert($0) }
+        return rows
     }
 
-    /// Takes over an index that `encodedIndex` wrote when the same rows had the same vectors, as if it had just been built.
+    /// The bits of the vectors of `rows`, one after the other; zeros for one that is not among `held`. May run beside searches and
+    /// changes while `keepsReleasedRows` has been true since `held` was asked for: those vectors do not change then.
+    package func vectorBytes(of rows: Range<Int>, among held: RowSet) -> [UInt8] {
+        let size = store.dimension * MemoryLayout<Float>.stride
+        return memory.pinned {
+            [UInt8](unsafeUninitializedCapacity: rows.count * size) { buffer, initialized in
+                let bytes = UnsafeMutableRawBufferPointer(buffer)
+                for (index, row) in rows.enumerated() {
+                    let destination = UnsafeMutableRawBufferPointer(rebasing: bytes[index * size..<(index + 1) * size])
+                    if held.contains(Row(UInt32(row))) {
+                        let vector = store.vectors.base + row * store.stride
+                        destination.copyMemory(from: UnsafeRawBufferPointer(start: vector, count: size))
+                    } else {
+                        destination.initializeMemory(as: UInt8.self, repeating: 0)
+                    }
+                }
+                initialized = bytes.count
+            }
+        }
+    }
+
+    /// Makes room for `count` rows that `restore` will append.
+    package func reserve(_ count: Int) {
+        memory.moving { store.makeRoom(for: count) }
+    }
+
+    /// Appends rows as they were, `references.count` vectors of them; those without references are kept for `restoreIndex`, and given
+    /// back by it or by `finishRestoring`. Before anything is inserted, after `reserve`.
+    ///
+    /// - Throws: what is wrong with a vector; nothing of this may be used then.
+    package func restore(_ vectors: Span<Float>, references: some Collection<UInt32>) throws(VectorProblem) {
+        let first = store.usedRows
+        try store.restore(vectors, references: references)
+        for (index, count) in references.enumerated() {
+            let row = Row(UInt32(first + index))
+            guard count > 0 else {
+                released.insert(row)
+                continue
+            }
+            live.insert(row)
+            tail.insert(row)
+        }
+    }
+
+    /// Gives back the rows that were restored without references and that no index knows.
+    package func finishRestoring() {
+        reclaim()
+    }
+
+    /// The index in use and the rows it knows now; nil if searches are exact, or another index was asked for than is in use.
+    package func indexImage() -> IndexImage? {
+        guard let index = current.index, current.configuration == configuration else { return nil }
+        return IndexImage(index: index, known: current.known)
+    }
+
+    /// Takes over an index that `IndexImage` wrote when the same rows had the same vectors, as if it had just been built.
     package func restoreIndex(_ bytes: [UInt8]) throws(IndexDecodingError) {
         precondition(work == nil, "nobody builds what is taken over")
         let numbers = bytes.withUnsafeBytes { bytes in
@@ -389,7 +442,7 @@ package final class IndexedVectors {
             guard Int(count) <= bytes.count / 4 - 1 else { return [UInt32]?.none }
             return (1..<Int(count) + 1).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self) }
         }
-        guard let numbers, numbers.allSatisfy({ live.contains(Row($0)) }) else {
+        guard let numbers, numbers.allSatisfy({ live.contains(Row($0)) || released.contains(Row($0)) }) else {
             throw IndexDecodingError("the rows of the index are not those of the store")
         }
         let rest = Array(bytes[(4 * (numbers.count + 1))...])
@@ -398,6 +451,23 @@ package final class IndexedVectors {
         let slot = Slot(configuration, index)
         slot.known = RowSet(numbers.map { Row($0) })
         promote(slot)
+    }
+}
+
+/// An index as it is while no builder works on it.
+package struct IndexImage {
+    fileprivate let index: any VectorIndex
+    fileprivate let known: RowSet
+
+    /// The number of rows and the rows, then what the index wrote. Searches and changes go on meanwhile; nobody builds.
+    package func encoded() -> [UInt8] {
+        let rows = known.first(.max)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(4 * (rows.count + 1))
+        for number in [UInt32(rows.count)] + rows.map(\.rawValue) {
+            withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
+        }
+        return bytes + index.encoded()
     }
 }
 

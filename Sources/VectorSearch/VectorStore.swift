@@ -120,6 +120,36 @@ package final class VectorStore {
         releasedRows -= 1
     }
 
+    // MARK: Rows of a former store
+
+    /// Appends `references.count` rows as another store had them, `vectors` with `dimension` numbers each. A row without references
+    /// counts as released: its vector stays until it is reclaimed. For a store that nothing was inserted into; room was made.
+    ///
+    /// - Throws: what is wrong with a vector; the store is not to be used then.
+    func restore(_ vectors: Span<Float>, references: some Collection<UInt32>) throws(VectorProblem) {
+        precondition(vectors.count == references.count * dimension, "as many vectors as rows")
+        for (index, count) in references.enumerated() {
+            let vector = vectors.extracting(index * dimension..<(index + 1) * dimension)
+            let problem = Self.validate(vector, metric: metric, dimension: dimension)
+            if let problem, count > 0 { throw problem }
+            let row = takeRow()
+            let offset = Int(row.rawValue)
+            vector.withUnsafeBufferPointer { source in
+                (self.vectors.base + offset * stride).update(from: source.baseAddress!, count: dimension)
+            }
+            inverseNorms.base[offset] = problem == nil ? inverseNorm(of: vector) : 0
+            referenceCounts.base[offset] = count
+            if count > 0 {
+                hashes.base[offset] = VectorHash.hash(vector)
+                table.insert(row.rawValue, hashOf: hash(of:))
+                totalReferences += Int(count)
+            } else {
+                releasedRows += 1
+            }
+            codes?.encode(row, of: self)
+        }
+    }
+
     // MARK: Codes
 
     /// Begins to keep codes: from here on `insert` writes them. The rows that are there are for the caller to encode with

@@ -91,6 +91,8 @@ struct ExampleTests {
         let vectorSearch = try body("POST /v1/libraries/{id}/search/embedding", "orange")
         story.tell("searchByVector", server.post("\(vectors)/search/embedding", vectorSearch))
         story.tell("updateLibrary", server.patch(texts, try body("PATCH /v1/libraries/{id}", "rename")))
+        story.tell("takeSnapshot", server.post("/v1/admin/snapshots", text: ""))
+        story.tell("listSnapshots", server.get("/v1/admin/snapshots"))
         story.tell("listModels", server.get("/v1/models"))
         story.tell("getRoot", server.get("/"))
         story.tell("getHealth", server.get("/health"))

@@ -7,7 +7,7 @@ import VectorSearch
 
 @Suite("Against a model")
 struct ModelTests {
-    @Test("random changes and searches, restarts between them, end as they do with arrays", arguments: 0..<4)
+    @Test("random changes and searches, snapshots and restarts between them, end as they do with arrays", arguments: 0..<4)
     func randomSequences(group: Int) throws {
         var totals = Totals()
         for seed in group * 60..<(group + 1) * 60 {
@@ -56,7 +56,8 @@ private struct ModelRun {
                 try test.reopen()
                 totals.restarts += 1
                 guard try agrees("after restart \(operation)") else { return }
-            case 5..<10: try createLibrary(&totals)
+            case 5..<7: _ = try test.database.takeSnapshot()
+            case 7..<10: try createLibrary(&totals)
             case 10..<14: try updateLibrary(&totals)
             case 14..<16: try rebuildIndex(&totals)
             case 16..<19: try deleteLibrary(&totals)

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("What survives a crash")
 struct CrashTests {
-    @Test("nothing acknowledged is lost and nothing half-done is visible when the responder is killed under load")
+    @Test("nothing acknowledged is lost and nothing half-done is visible when the responder is killed under load and among snapshots")
     func killUnderLoad() throws {
         let quire = try QuireInstance(noModel)
         // By distance: the angles between vectors of later writes are too small for single precision, and all would be rank 1.
@@ -22,6 +22,11 @@ struct CrashTests {
             }
         }
 
+        let snapshots = try Thread("snapshots") {
+            // Whether one is taken or the responder is killed meanwhile makes no difference to what was acknowledged.
+            while !oracle.isStopped { _ = try? quire.post("/v1/admin/snapshots", "") }
+        }
+
         for kills in 1...3 {
             let goal = oracle.acknowledgements + 60
             while oracle.acknowledgements < goal { sched_yield() }
@@ -30,9 +35,12 @@ struct CrashTests {
         }
         oracle.stop()
         for writer in writers { writer.join() }
+        snapshots.join()
 
         #expect(oracle.surprises.isEmpty)
         try oracle.check(quire, library)
+        let listed = try quire.get("/v1/admin/snapshots")
+        #expect(String(decoding: listed.body, as: UTF8.self).contains(".snap"))
     }
 
     /// What the writers know to be stored, deleted, or in doubt.

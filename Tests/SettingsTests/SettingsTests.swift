@@ -61,7 +61,8 @@ struct SettingsTests {
     @Test("can each be set from the environment, and from the file in lower case")
     func overrides() throws {
         let changed = [
-            "HOST": "::1", "PORT": "1", "VECTOR_DB_DATA_DIR": "/data/", "DURABILITY": "interval:250", "MAX_CHUNKS_PER_DOCUMENT": "2",
+            "HOST": "::1", "PORT": "1", "VECTOR_DB_DATA_DIR": "/data/", "DURABILITY": "interval:250",
+            "SNAPSHOT_LOG_BYTES": "2097152", "MAX_CHUNKS_PER_DOCUMENT": "2",
             "MAX_CHUNK_LENGTH": "3", "MAX_QUERY_LENGTH": "4", "MAX_RESULTS_K": "5", "MAX_DOCUMENTS_PER_LIBRARY": "0",
             "MAX_TAGS_PER_DOCUMENT": "7", "MAX_TAG_LENGTH": "8", "MAX_TITLE_LENGTH": "9", "MAX_AUTHOR_LENGTH": "10",
             "MAX_BODY_BYTES": "2048", "EMBEDDING_MODEL": "embed-english-v3.0", "EMBEDDING_DIMENSION": "1024",
@@ -78,6 +79,7 @@ struct SettingsTests {
         #expect(fromEnvironment == fromFile)
         #expect(fromEnvironment.host.inURL == "[::1]")
         #expect(fromEnvironment.port == 1)
+        #expect(fromEnvironment.snapshotLogBytes == 2 << 20)
         #expect(fromEnvironment.dataDirectory == "/data")
         #expect(fromEnvironment.durability == .interval(milliseconds: 250))
         #expect(fromEnvironment.maxChunksPerDocument == 2)

@@ -223,7 +223,7 @@ struct IndexContractTests {
     func isRestored(configuration: IndexConfiguration, metric: Metric) throws {
         let vectors = clustered(1200, dimension: 100, seed: 20)
         let index = makeIndex(configuration, metric, vectors, dimension: 100)
-        guard let kept = index.encodedIndex() else { return }
+        guard let kept = index.indexImage()?.encoded() else { return }
         let restored = IndexedVectors(dimension: 100, metric: metric, configuration: configuration)
         for vector in vectors { _ = restored.insert(vector) }
 
@@ -239,7 +239,7 @@ struct IndexContractTests {
     func refusesGarbage(configuration: IndexConfiguration) throws {
         let vectors = clustered(300, dimension: 16, seed: 22)
         let index = makeIndex(configuration, .l2, vectors)
-        guard let kept = index.encodedIndex() else { return }
+        guard let kept = index.indexImage()?.encoded() else { return }
         let seed: UInt64 = 23
         var random = SplitMix(seed: seed)
         var refused = 0

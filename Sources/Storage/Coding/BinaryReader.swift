@@ -46,6 +46,8 @@ package struct BinaryReader {
         guard remaining == 0 else { throw malformed("\(remaining) bytes left over", before: 0) }
     }
 
+    package var isAtEnd: Bool { remaining == 0 }
+
     private var remaining: Int { bytes.count - position }
 
     private mutating func integer<Value: FixedWidthInteger>() throws(StorageError) -> Value {

@@ -31,7 +31,7 @@ final class TestServer {
         service = Service(settings: settings)
         api = API(service, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let service = service
-        database = try Database(directory: directory.path, fileSystem: disk, durability: .os) { service.fail($0) }
+        database = try Database(directory: directory.path, fileSystem: disk, durability: .os, storageFailed: { service.fail($0) })
         if starts { service.start(database, ModelCatalogue(modelDirectory: model)) }
     }
 

@@ -11,14 +11,16 @@ final class TestDatabase: @unchecked Sendable {
     let fileSystem: ControlledFileSystem
     let storageFailures = Shared<[StorageError]>([])
     private let builderThreads: Int
+    private let snapshotLogBytes: Int
     private var current: Database?
 
     /// Keep no reference to it across `close`: it holds the lock on the directory for life.
     var database: Database { current! }
 
     /// - Parameter builderThreads: 0: no index is built.
-    init(syncs: ControlledFileSystem.Syncs = .none, builderThreads: Int = 2) throws {
+    init(syncs: ControlledFileSystem.Syncs = .none, builderThreads: Int = 2, snapshotLogBytes: Int = 1 << 40) throws {
         self.builderThreads = builderThreads
+        self.snapshotLogBytes = snapshotLogBytes
         fileSystem = ControlledFileSystem(syncs: syncs)
         try open()
     }
@@ -30,10 +32,9 @@ final class TestDatabase: @unchecked Sendable {
     }
 
     func open() throws {
-        current = try Database(directory: directory.path, fileSystem: fileSystem, builderThreads: builderThreads) {
-            [storageFailures] error in
-            storageFailures.update { $0.append(error) }
-        }
+        current = try Database(
+            directory: directory.path, fileSystem: fileSystem, snapshotLogBytes: snapshotLogBytes, builderThreads: builderThreads,
+            storageFailed: { [storageFailures] error in storageFailures.update { $0.append(error) } })
     }
 
     func close() throws {
@@ -41,7 +42,7 @@ final class TestDatabase: @unchecked Sendable {
         try database.close()
     }
 
-    /// Closes the database and reads it back from its log.
+    /// Closes the database and reads it back from its files.
     func reopen() throws {
         try close()
         try open()

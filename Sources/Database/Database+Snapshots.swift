@@ -1,0 +1,81 @@
+import Locks
+package import Storage
+
+extension Database {
+    /// What a start loaded besides the log.
+    package struct Loaded: Sendable {
+        /// The snapshot that the log's records were applied to; nil: there was none, and the log has everything.
+        package var snapshot: String?
+        /// Snapshots that are not as they were written, renamed to `*.damaged`.
+        package var refused: [StorageError] = []
+        /// How many libraries build their index again, because the one in the snapshot was damaged or of another version.
+        package var rebuiltIndexes = 0
+    }
+
+    /// Writes down everything as it is now, beside searches and changes; only what builds indexes rests meanwhile. Then the log gives up
+    /// what no snapshot needs any more. When this returns, the next start loads it.
+    ///
+    /// One at a time: whoever comes while one is being made waits, and gets another. Without a change since the last, that is the
+    /// answer. Changes wait for as long as it takes to note which documents there are; cost besides: one pass over all vectors.
+    ///
+    /// - Throws: `storage(insufficientSpace)` without a trace, and what poisoned the log.
+    package func takeSnapshot() throws(DatabaseError) -> Snapshots.Info {
+        do {
+            return try snapshotLock.withLock { () throws(StorageError) in try writeSnapshot() }
+        } catch {
+            throw .storage(error)
+        }
+    }
+
+    /// The snapshots that there are, oldest first.
+    package func listSnapshots() throws(DatabaseError) -> [Snapshots.Info] {
+        do {
+            return try snapshotLock.withLock { () throws(StorageError) in try snapshots.list() }
+        } catch {
+            throw .storage(error)
+        }
+    }
+
+    private func writeSnapshot() throws(StorageError) -> Snapshots.Info {
+        if let last = try snapshots.list().last, last.sequence == applyLock.withLock({ appliedSequence }), last.sequence > .zero {
+            return last
+        }
+        builder.pause()
+        defer { builder.resume() }
+        let (sequence, images) = applyLock.withLock {
+            growth.snapshotBegins()
+            return (appliedSequence, repository.images())
+        }
+        defer { for image in images { image.end() } }
+        // Ends the segment, so that it can go one day; and what is in it is on disk then, which a start relies on.
+        try log.rotate()
+        let info = try snapshots.write(sequence, of: log.databaseID, madeAt: Timestamp.now().milliseconds) {
+            (writer) throws(StorageError) in
+            for image in images { try SnapshotCoding.write(image, to: &writer) }
+        }
+        if let oldest = try snapshots.removeOld() { _ = try log.removeSegments(through: oldest) }
+        return info
+    }
+
+    /// The newest snapshot that is as it was written, loaded; the others that were tried are in `loaded`.
+    static func loadSnapshot(
+        _ snapshots: Snapshots, _ builder: IndexBuilder, _ loaded: inout Loaded
+    ) throws(StorageError) -> (repository: Repository, sequence: SequenceNumber, databaseID: DatabaseID)? {
+        for name in try snapshots.candidates() {
+            let repository = Repository(builder: builder)
+            do throws(StorageError) {
+                let reader = try snapshots.open(name)
+                var loader = SnapshotLoader(reader, into: repository)
+                try loader.load()
+                loaded.snapshot = name
+                loaded.rebuiltIndexes = loader.rebuiltIndexes
+                return (repository, reader.sequence, reader.databaseID)
+            } catch .damagedSnapshot(let file, let offset, let reason) {
+                // The one before it and the log say the same, if both are there: the log will tell.
+                loaded.refused.append(.damagedSnapshot(file: file, offset: offset, reason: reason))
+                builder.forgetAll()
+            }
+        }
+        return nil
+    }
+}

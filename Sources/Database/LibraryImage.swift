@@ -1,0 +1,45 @@
+import Locks
+import Storage
+import VectorSearch
+
+/// A library as it was at one moment, for a snapshot: what it holds does not change while the library goes on.
+///
+/// The library keeps the vectors of released rows until `end` is called, and its index is not built meanwhile.
+// Sound as Sendable: documents never change; the vectors of `heldRows` do not while they are kept, nor does the index.
+struct LibraryImage: @unchecked Sendable {
+    let record: LibraryRecord
+    let createdSequence: SequenceNumber
+    let sequence: SequenceNumber
+    let updatedAt: Timestamp
+    /// In order of creation.
+    let documents: [Document]
+    /// Rows given out so far; documents name rows below it.
+    let rowCount: Int
+    let heldRows: RowSet
+    let index: IndexImage?
+    private let library: Library
+
+    /// Under the library's write lock.
+    init(_ library: Library) {
+        self.library = library
+        record = library.record
+        createdSequence = library.createdSequence
+        sequence = library.sequence
+        updatedAt = library.updatedAt
+        documents = library.documents
+        library.vectors.keepsReleasedRows = true
+        rowCount = library.vectors.store.usedRows
+        heldRows = library.vectors.heldRows
+        index = library.vectors.indexImage()
+    }
+
+    /// The bits of the vectors of some rows; zeros for those that hold none.
+    func vectorBytes(of rows: Range<Int>) -> [UInt8] {
+        library.vectors.vectorBytes(of: rows, among: heldRows)
+    }
+
+    /// The library no longer has to keep what was released.
+    func end() {
+        library.lock.withWriteLock { library.vectors.keepsReleasedRows = false }
+    }
+}

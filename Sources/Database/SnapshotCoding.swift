@@ -1,0 +1,229 @@
+import Storage
+import VectorSearch
+
+/// How the state of a database is written as sections of a snapshot: for each library in order of creation, itself, its documents, the
+/// vectors of its rows, and its index. docs/file-formats.md has the fields as tables.
+///
+/// A document names the rows of its chunks, so the index finds its rows again as it left them; what the rows are counted by, hashes
+/// and norms are made anew.
+enum SnapshotCoding {
+    enum SectionType: UInt16 {
+        /// Begins a library: all sections up to the next one are its own.
+        case library = 1
+        case documents = 2
+        case vectors = 3
+        /// Derived from the vectors: without it the index is built again.
+        case index = 4
+
+        var isSkippable: Bool { self == .index }
+    }
+
+    /// A section of documents ends with the one that passes this size.
+    private static let documentBytes = 1 << 20
+    private static let vectorBytes = 4 << 20
+
+    static func write(_ image: LibraryImage, to writer: inout SnapshotWriter) throws(StorageError) {
+        var head = BinaryWriter()
+        head.write(image.record)
+        head.write(Int64(image.createdSequence.rawValue))
+        head.write(Int64(image.sequence.rawValue))
+        head.write(image.updatedAt.milliseconds)
+        head.write(UInt32(image.documents.count))
+        head.write(UInt32(image.rowCount))
+        try writer.write(type: SectionType.library.rawValue, head.bytes)
+
+        var documents = BinaryWriter()
+        for document in image.documents {
+            documents.write(document)
+            guard documents.bytes.count >= documentBytes else { continue }
+            try writer.write(type: SectionType.documents.rawValue, documents.bytes)
+            documents = BinaryWriter(capacity: documentBytes)
+        }
+        if !documents.bytes.isEmpty { try writer.write(type: SectionType.documents.rawValue, documents.bytes) }
+
+        let step = max(1, vectorBytes / (image.record.dimension * MemoryLayout<Float>.stride))
+        for start in stride(from: 0, to: image.rowCount, by: step) {
+            let rows = start..<min(image.rowCount, start + step)
+            try writer.write(type: SectionType.vectors.rawValue, image.vectorBytes(of: rows))
+        }
+        if let index = image.index {
+            try writer.writeAll(
+                type: SectionType.index.rawValue, isSkippable: SectionType.index.isSkippable, index.encoded())
+        }
+    }
+}
+
+extension BinaryWriter {
+    fileprivate mutating func write(_ document: Document) {
+        write(document.id)
+        write(document.metadata)
+        write(document.createdAt.milliseconds)
+        write(document.updatedAt.milliseconds)
+        write(Int64(document.createdSequence.rawValue))
+        write(Int64(document.sequence.rawValue))
+        write(UInt32(document.chunks.count))
+        for chunk in document.chunks {
+            write(chunk.id)
+            write(chunk.text)
+            write(Int64(chunk.pageNumber ?? -1))
+            write(chunk.row.rawValue)
+        }
+    }
+}
+
+/// Makes libraries of the sections of a snapshot.
+struct SnapshotLoader {
+    /// A library of which not all sections were read yet.
+    private struct Pending {
+        let library: Library
+        let documentCount: Int
+        let rowCount: Int
+        /// How many chunks have each row.
+        var references: [UInt32]
+        var documents = 0
+        var rows = 0
+        var index: [UInt8] = []
+        var isIndexIntact = true
+    }
+
+    private let reader: SnapshotReader
+    private let repository: Repository
+    private var pending: Pending?
+    /// How many libraries have an index that was damaged or of another version, and build it again.
+    private(set) var rebuiltIndexes = 0
+
+    /// - Parameter repository: an empty one; not to be used if `load` throws.
+    init(_ reader: SnapshotReader, into repository: Repository) {
+        self.reader = reader
+        self.repository = repository
+    }
+
+    /// Reads the snapshot to its end. Cost: one pass over the file, and the norm and hash of each vector.
+    ///
+    /// - Throws: `damagedSnapshot` if anything but an index is not as it was written, `unsupportedFormat`, `ioFailed`.
+    mutating func load() throws(StorageError) {
+        while let section = try reader.next() {
+            guard let type = SnapshotCoding.SectionType(rawValue: section.type) else {
+                if section.isSkippable { continue }
+                throw reader.damaged(section, "this version knows no section of type \(section.type)")
+            }
+            guard section.isIntact || type == .index else {
+                throw reader.damaged(section, "the section does not match its checksum")
+            }
+            do {
+                try take(type, section)
+            } catch .malformedPayload(_, let reason) {
+                throw reader.damaged(section, reason)
+            }
+        }
+        do {
+            try finishLibrary()
+        } catch .malformedPayload(_, let reason) {
+            throw reader.damaged(reason)
+        }
+    }
+
+    private mutating func take(_ type: SnapshotCoding.SectionType, _ section: SnapshotSection) throws(StorageError) {
+        if type == .library {
+            try finishLibrary()
+            pending = try beginLibrary(section.payload)
+            return
+        }
+        guard pending != nil else { throw malformed("a section before the first library") }
+        switch type {
+        case .library: break
+        case .documents: try takeDocuments(section.payload)
+        case .vectors: try takeVectors(section.payload)
+        case .index:
+            if section.isIntact { pending!.index += section.payload } else { pending!.isIndexIntact = false }
+        }
+    }
+
+    private func beginLibrary(_ payload: [UInt8]) throws(StorageError) -> Pending {
+        var reader = BinaryReader(payload)
+        let record = try reader.readLibrary(version: Mutation.RecordType.createLibrary.version)
+        let created = try reader.readSequence()
+        let sequence = try reader.readSequence()
+        let updatedAt = try reader.readTimestamp()
+        let documentCount = Int(try reader.readUInt32())
+        let rowCount = Int(try reader.readUInt32())
+        try reader.finish()
+        guard rowCount <= VectorStore.maxRows, repository.library(record.id) == nil else { throw malformed("an impossible library") }
+        return Pending(
+            library: Library(record, createdAt: created, changedAt: sequence, updatedAt), documentCount: documentCount, rowCount: rowCount,
+            references: Array(repeating: 0, count: rowCount))
+    }
+
+    private mutating func takeDocuments(_ payload: [UInt8]) throws(StorageError) {
+        var reader = BinaryReader(payload)
+        while !reader.isAtEnd {
+            let document = try reader.readDocument(of: pending!.library.id, rowCount: pending!.rowCount)
+            guard pending!.library.documents.last.map({ $0.createdSequence < document.createdSequence }) ?? true else {
+                throw malformed("documents are not in order")
+            }
+            for chunk in document.chunks { pending!.references[Int(chunk.row.rawValue)] += 1 }
+            pending!.library.restore(document)
+            pending!.documents += 1
+        }
+    }
+
+    private mutating func takeVectors(_ payload: [UInt8]) throws(StorageError) {
+        let library = pending!.library
+        let size = library.dimension * MemoryLayout<Float>.stride
+        let count = payload.count / size
+        guard pending!.documents == pending!.documentCount, payload.count % size == 0, pending!.rows + count <= pending!.rowCount else {
+            throw malformed("vectors for other rows than there are")
+        }
+        if pending!.rows == 0 { library.vectors.reserve(pending!.rowCount) }
+        var reader = BinaryReader(payload)
+        let floats = try reader.readFloats(count: count * library.dimension)
+        do throws(VectorProblem) {
+            try library.vectors.restore(floats.span, references: pending!.references[pending!.rows..<pending!.rows + count])
+        } catch {
+            throw malformed("a vector that was never accepted: \(error)")
+        }
+        pending!.rows += count
+    }
+
+    private mutating func finishLibrary() throws(StorageError) {
+        guard let pending else { return }
+        guard pending.documents == pending.documentCount, pending.rows == pending.rowCount else {
+            throw malformed("a library of \(pending.documents) documents and \(pending.rows) rows")
+        }
+        let vectors = pending.library.vectors
+        if !pending.isIndexIntact {
+            rebuiltIndexes += 1
+        } else if !pending.index.isEmpty {
+            do throws(IndexDecodingError) { try vectors.restoreIndex(pending.index) } catch { rebuiltIndexes += 1 }
+        }
+        vectors.finishRestoring()
+        try repository.restore(pending.library)
+        self.pending = nil
+    }
+
+    private func malformed(_ reason: String) -> StorageError { .malformedPayload(offset: 0, reason: reason) }
+}
+
+extension BinaryReader {
+    fileprivate mutating func readSequence() throws(StorageError) -> SequenceNumber {
+        SequenceNumber(rawValue: UInt64(bitPattern: try readInt64()))
+    }
+
+    fileprivate mutating func readDocument(of library: LibraryID, rowCount: Int) throws(StorageError) -> Document {
+        let id: DocumentID = try readID()
+        let metadata = try readMetadata()
+        let createdAt = try readTimestamp()
+        let updatedAt = try readTimestamp()
+        let created = try readSequence()
+        let sequence = try readSequence()
+        var chunks: [Chunk] = []
+        for _ in 0..<(try readUInt32()) {
+            let chunk = Chunk(id: try readID(), text: try readString(), page: try readPage(), row: Row(try readUInt32()))
+            guard chunk.row.rawValue < rowCount else { throw .malformedPayload(offset: 0, reason: "row \(chunk.row.rawValue)") }
+            chunks.append(chunk)
+        }
+        return Document(
+            id: id, libraryID: library, metadata: metadata, chunks: chunks, createdAt: createdAt, updatedAt: updatedAt,
+            createdSequence: created, sequence: sequence)
+    }
+}

@@ -1,0 +1,296 @@
+import FoundationEssentials
+import Storage
+import TestSupport
+import Testing
+import VectorSearch
+
+@testable import Database
+
+@Suite("Snapshots")
+struct SnapshotTests {
+    /// Libraries of all kinds with a history of replaced and deleted documents, shared vectors and released rows.
+    private func fillVariously(_ database: Database) throws {
+        for (number, kind) in IndexKind.allCases.enumerated() {
+            for quantization in kind.quantizations {
+                let metric = Metric.allCases[number % Metric.allCases.count]
+                let library = try database.makeLibrary(
+                    "\(kind.rawValue) \(quantization.rawValue)", metric: metric, index: IndexConfiguration(kind, quantization: quantization)
+                )
+                let start = 10_000 * number + (quantization == .int8 ? 5000 : 0)
+                try database.fill(library, count: 400, from: start, seed: UInt64(number))
+                try database.put(start + 900, in: library, [chunk(start + 900, [1, 2, 3, 4]), chunk(start + 901, [1, 2, 3, 4])])
+                try database.deleteDocument(.number(start + 100))
+                try database.put(
+                    start + 200, in: library, [chunk(start + 950, [4, 3, 2, 1], page: 7)], title: "replaced", onConflict: .replace)
+                try database.waitUntilIndexed(library)
+            }
+        }
+        let doomed = try database.makeLibrary("doomed")
+        try database.put(99_000, in: doomed, [chunk(99_000, [1, 1, 1, 1])])
+        try database.deleteLibrary(doomed)
+        _ = try database.makeLibrary("empty")
+    }
+
+    @Test("a start from a snapshot gives the state that was written, and replays only what came later")
+    func sameState() throws {
+        let test = try TestDatabase()
+        try fillVariously(test.database)
+        let written = try test.database.dump()
+
+        let info = try test.database.takeSnapshot()
+        #expect(info.sequence == test.database.lastSequence)
+        try test.reopen()
+
+        #expect(test.database.loaded.snapshot == info.name)
+        #expect(test.database.loaded.refused.isEmpty && test.database.loaded.rebuiltIndexes == 0)
+        #expect(test.database.recovery.recordsReplayed == 0)
+        #expect(try test.database.dump() == written)
+
+        let library = written.libraries[0].record.id
+        try test.database.put(99_500, in: library, [chunk(99_500, [9, 9, 9, 9])])
+        try test.database.deleteDocument(.number(300))
+        let later = try test.database.dump()
+        for round in 1...2 {
+            try test.reopen()
+
+            #expect(test.database.recovery.recordsReplayed == 2, "round \(round)")
+            #expect(try test.database.dump() == later, "round \(round)")
+        }
+    }
+
+    @Test("indexes are there at once, and find what they found before")
+    func indexes() throws {
+        let test = try TestDatabase()
+        try fillVariously(test.database)
+        let libraries = test.database.listLibraries().map(\.record.id)
+        var generator = SplitMix(seed: 3)
+        let queries = (0..<20).map { _ in generator.vector() }
+        func answers(_ database: Database) throws -> [[ChunkID]] {
+            try libraries.flatMap { library in try queries.map { try database.find($0, in: library, count: 10) } }
+        }
+        let before = try answers(test.database)
+        let kinds = try libraries.map { try test.database.indexStatus(of: $0).statistics.active }
+        _ = try test.database.takeSnapshot()
+        try test.close()
+
+        // Nobody builds anything here.
+        let idle = try Database(directory: test.directory.path, fileSystem: test.fileSystem, builderThreads: 0)
+        defer { #expect(throws: Never.self) { try idle.close() } }
+
+        for (library, kind) in zip(libraries, kinds) {
+            let statistics = try idle.indexStatus(of: library).statistics
+            #expect(statistics.active == kind)
+            #expect(statistics.pending == 0)
+        }
+        #expect(try answers(idle) == before)
+    }
+
+    @Test("rows that were released while an index knew them are used again after a start")
+    func releasedRows() throws {
+        let test = try TestDatabase()
+        let library = try test.database.makeLibrary(index: IndexConfiguration(.hnsw))
+        try test.database.fill(library, count: 1000)
+        try test.database.waitUntilIndexed(library)
+        try test.database.deleteDocument(.number(0))
+        _ = try test.database.takeSnapshot()
+        try test.reopen()
+
+        try test.database.deleteDocument(.number(100))
+        try test.database.waitUntilIndexed(library)
+        try test.database.fill(library, count: 200, from: 2000, seed: 9)
+
+        let vectors = try test.database.statistics(of: library).vectors
+        #expect(vectors.uniqueVectors == 1000)
+        // What was given back before the last two hundred came was enough for them, or nearly.
+        #expect(vectors.capacity <= 1100)
+    }
+
+    @Test("a damaged snapshot is put aside: the one before it and the log say the same")
+    func fallsBack() throws {
+        let test = try TestDatabase()
+        let library = try test.database.makeLibrary()
+        try test.database.fill(library, count: 200)
+        let old = try test.database.takeSnapshot()
+        try test.database.fill(library, count: 100, from: 500, seed: 2)
+        let new = try test.database.takeSnapshot()
+        try test.database.deleteDocument(.number(0))
+        let state = try test.database.dump()
+        try test.close()
+        try flip(new.name, in: test, at: Int(new.bytes) / 2)
+
+        try test.open()
+
+        #expect(test.database.loaded.snapshot == old.name)
+        #expect(test.database.loaded.refused.count == 1)
+        #expect(test.database.recovery.recordsReplayed == 2)
+        #expect(try test.database.dump() == state)
+        #expect(try test.directory.names().contains("\(new.name).damaged"))
+        // It is not among the two that count.
+        let next = try test.database.takeSnapshot()
+        #expect(try test.database.listSnapshots().map(\.name) == [old.name, next.name])
+    }
+
+    @Test("without any intact snapshot, and with a log that no longer has everything, nothing is opened or changed")
+    func refuses() throws {
+        let test = try TestDatabase()
+        let library = try test.database.makeLibrary()
+        for round in 0..<3 {
+            try test.database.fill(library, count: 100, from: 1000 * round)
+            _ = try test.database.takeSnapshot()
+        }
+        let snapshots = try test.database.listSnapshots()
+        #expect(snapshots.count == 2)
+        try test.close()
+        for snapshot in snapshots { try flip(snapshot.name, in: test, at: Int(snapshot.bytes) / 2) }
+        let before = try files(of: test)
+
+        let error = #expect(throws: StorageError.self) { try test.open() }
+
+        guard case .damagedSnapshot = error else { throw try #require(error) }
+        #expect(try files(of: test) == before)
+    }
+
+    @Test("a damaged index is built again, and nothing else is lost")
+    func damagedIndex() throws {
+        let test = try TestDatabase()
+        let library = try test.database.makeLibrary(index: IndexConfiguration(.hnsw))
+        try test.database.fill(library, count: 1000)
+        try test.database.waitUntilIndexed(library)
+        let state = try test.database.dump()
+        let info = try test.database.takeSnapshot()
+        try test.close()
+        // The index is the last section before the end, which has 24 bytes.
+        try flip(info.name, in: test, at: Int(info.bytes) - 1000)
+
+        try test.open()
+
+        #expect(test.database.loaded.snapshot == info.name)
+        #expect(test.database.loaded.rebuiltIndexes == 1)
+        #expect(try test.database.dump() == state)
+        try test.database.waitUntilIndexed(library)
+        #expect(try test.database.indexStatus(of: library).statistics.indexed == 1000)
+    }
+
+    @Test("a flipped bit anywhere in the newest snapshot changes nothing that is read", arguments: 0..<2)
+    func flips(part: Int) throws {
+        let test = try TestDatabase()
+        let library = try test.database.makeLibrary(index: IndexConfiguration(.hnsw))
+        try test.database.fill(library, count: 30)
+        try test.database.waitUntilIndexed(library)
+        let info = try test.database.takeSnapshot()
+        let state = try test.database.dump()
+        try test.close()
+        let kept = try files(of: test)
+        for offset in stride(from: part * 32, to: Int(info.bytes), by: 64) {
+            for name in try test.directory.names() where kept[name] == nil {
+                try FileManager.default.removeItem(atPath: test.directory / name)
+            }
+            for (name, bytes) in kept { try test.directory.write(name, bytes) }
+            try flip(info.name, in: test, at: offset)
+
+            try test.open()
+
+            #expect(try test.database.dump() == state, "byte \(offset)")
+            #expect(
+                !test.database.loaded.refused.isEmpty || test.database.loaded.rebuiltIndexes == 1, "byte \(offset): it was not noticed")
+            try test.close()
+        }
+    }
+
+    @Test("the log gives up what no snapshot needs, and no more")
+    func logIsShortened() throws {
+        let test = try TestDatabase()
+        let library = try test.database.makeLibrary()
+        var segments: [[String]] = []
+        for round in 0..<4 {
+            try test.database.fill(library, count: 100, from: 1000 * round)
+            _ = try test.database.takeSnapshot()
+            segments.append(try test.directory.names().filter { $0.hasPrefix("wal-") })
+        }
+
+        // The one before the first snapshot goes with the second; then one is between the two that are kept, and one is new.
+        #expect(segments.map(\.count) == [2, 2, 2, 2])
+        #expect(Set(segments.map(\.first)).count == 4)
+        let state = try test.database.dump()
+        try test.reopen()
+        #expect(try test.database.dump() == state)
+    }
+
+    @Test("without a change, the last one is the answer")
+    func unchanged() throws {
+        let test = try TestDatabase()
+        _ = try test.database.makeLibrary()
+        let first = try test.database.takeSnapshot()
+
+        #expect(try test.database.takeSnapshot() == first)
+        #expect(try test.database.listSnapshots() == [first])
+    }
+
+    @Test("is taken beside writers, deleters and searches, and the next start has all that was acknowledged")
+    func whileWriting() throws {
+        let test = try TestDatabase(syncs: .slow)
+        let libraries = try [IndexKind.hnsw, .bruteForce].map { try test.database.makeLibrary(index: IndexConfiguration($0)) }
+        let isOver = Shared(false)
+        let writers = (0..<4).map { writer in
+            Background {
+                var generator = SplitMix(seed: UInt64(writer))
+                for round in 0..<60 {
+                    let number = 1000 * (writer + 1) + round
+                    try test.database.put(number, in: libraries[round % 2], [chunk(number, generator.vector())])
+                    if round % 3 == 2 { try test.database.deleteDocument(.number(number - 1)) }
+                }
+            }
+        }
+        let reader = Background {
+            var generator = SplitMix(seed: 77)
+            while !isOver.current { _ = try test.database.find(generator.vector(), in: libraries[0], count: 5) }
+        }
+        var taken = 0
+        while writers.contains(where: { !$0.hasEnded }) {
+            _ = try test.database.takeSnapshot()
+            taken += 1
+        }
+        for writer in writers { try writer.value() }
+        isOver.update { $0 = true }
+        try reader.value()
+        #expect(taken >= 2)
+        let state = try test.database.dump()
+        #expect(state.libraries.reduce(0) { $0 + $1.documents.count } == 4 * 40)
+
+        try test.reopen()
+
+        #expect(test.database.loaded.snapshot != nil)
+        #expect(try test.database.dump() == state)
+    }
+
+    @Test("is taken when the log has grown")
+    func byGrowth() throws {
+        let test = try TestDatabase(snapshotLogBytes: 10_000)
+        let library = try test.database.makeLibrary()
+        var number = 0
+        while try test.database.listSnapshots().isEmpty {
+            try test.database.put(number, in: library, [chunk(number, [1, 2, 3, Float(number)])])
+            number += 1
+        }
+
+        // A record has some hundred bytes.
+        #expect(number > 20)
+        let state = try test.database.dump()
+        try test.reopen()
+        #expect(try test.database.dump() == state)
+    }
+
+    // MARK: Help
+
+    private func flip(_ name: String, in test: TestDatabase, at offset: Int) throws {
+        var bytes = try contents(of: test.directory / name)
+        bytes[offset] ^= 0x10
+        try test.directory.write(name, bytes)
+    }
+
+    private func files(of test: TestDatabase) throws -> [String: [UInt8]] {
+        var files: [String: [UInt8]] = [:]
+        for name in try test.directory.names() where name != "LOCK" { files[name] = try contents(of: test.directory / name) }
+        return files
+    }
+}
