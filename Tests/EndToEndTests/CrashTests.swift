@@ -43,6 +43,46 @@ struct CrashTests {
         #expect(String(decoding: listed.body, as: UTF8.self).contains(".snap"))
     }
 
+    @Test("a damaged snapshot, or index in it, is said, and everything is there all the same")
+    func damagedSnapshot() throws {
+        let quire = try QuireInstance(noModel)
+        let library = try quire.createLibrary(#"{"name":"test","embedding_dimension":3,"metric":"l2","index_type":"hnsw"}"#)
+        func add(_ number: Int) throws {
+            let chunk = #"{"text":"\#(number)","embedding":[\#(number),1,1]}"#
+            let body = #"{"title":"t","chunks":[\#(chunk)]}"#
+            #expect(try quire.post("/v1/libraries/\(library)/documents/with-embeddings", body).status == 201)
+        }
+        /// Takes a snapshot with the index and flips a bit of it, `fromEnd` bytes before its end.
+        func damageSnapshot(fromEnd: Int) throws -> String {
+            while try !quire.get("/v1/libraries/\(library)/index").text.contains(#""pending":0"#) { sched_yield() }
+            let reply = try quire.post("/v1/admin/snapshots", "")
+            #expect(reply.status == 201)
+            let name = try #require(reply.text.split(separator: "\"").first { $0.hasSuffix(".snap") })
+            let path = "\(quire.dataDirectory)/\(name)"
+            var bytes = try contents(of: path)
+            bytes[bytes.count - fromEnd] ^= 1
+            try Data(bytes).write(to: URL(filePath: path))
+            return String(name)
+        }
+        for number in 1...3 { try add(number) }
+
+        // Behind the last byte of the index, which may be padding, is the end's header of 24 bytes.
+        let first = try damageSnapshot(fromEnd: 24 + 40)
+        try quire.killResponder()
+
+        try quire.waitUntil("the log says that indexes are built again") { quire.log.contains("they are built again") }
+        #expect(try quire.get("/v1/libraries/\(library)/statistics").text.contains(#""num_chunks":3"#))
+
+        try add(4)
+        let second = try damageSnapshot(fromEnd: 10)
+        #expect(second > first)
+        try quire.killResponder()
+
+        try quire.waitUntil("the log says that the snapshot is damaged") { quire.log.contains("a snapshot is damaged; it was renamed") }
+        let found = try quire.post("/v1/libraries/\(library)/search/embedding", #"{"embedding":[4,1,1],"k":10}"#)
+        #expect(found.json["results"]?.array?.count == 4)
+    }
+
     /// What the writers know to be stored, deleted, or in doubt.
     // Sound as Sendable: all state is read and written under `lock`.
     private final class Oracle: @unchecked Sendable {

@@ -158,7 +158,7 @@ struct LogRecovery {
         _ reader: SegmentReader, number: UInt64, expecting expected: SequenceNumber
     ) throws(StorageError) -> (header: SegmentHeader, checksum: UInt32) {
         let bytes = try reader.bytes(at: 0, count: SegmentHeader.length)
-        do throws(SegmentHeader.Flaw) {
+        do throws(FileHeader.Flaw) {
             let found = try SegmentHeader.decode(bytes)
             guard found.header.number == number else { throw .damaged("the file holds segment \(found.header.number)") }
             return found

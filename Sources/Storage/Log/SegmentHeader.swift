@@ -2,23 +2,17 @@
 ///
 /// | offset | field | |
 /// |---|---|---|
-/// | 0 | magic | the 8 bytes `QUIREWAL` |
-/// | 8 | major version u16 | readers refuse a newer one |
-/// | 10 | minor version u16 | readers accept a newer one |
-/// | 12 | header length u32 | 64: where the first record starts |
-/// | 16 | database id | 16 bytes |
+/// | 0 | | as `FileHeader` has it, with the magic `QUIREWAL` |
 /// | 32 | segment number u64 | 1 for the first; equal to the file's name |
 /// | 40 | first sequence u64 | of the first record here |
 /// | 48 | previous last sequence u64 | first sequence - 1 |
 /// | 56 | previous checksum u32 | chain of the segment before; 0 in the first |
-/// | 60 | checksum u32 | CRC-32C of bytes 0..<60; the start value of the records' checksums |
+/// | 60 | checksum u32 | as `FileHeader` has it |
 ///
 /// The chain of a segment is the CRC-32C over the checksums of its records, seals included, in order, continued from `checksum`.
 struct SegmentHeader: Equatable {
-    static let length = 64
-    static let magic = Array("QUIREWAL".utf8)
-    static let majorVersion: UInt16 = 1
-    static let minorVersion: UInt16 = 0
+    static let length = FileHeader.length
+    private static let kind = FileHeader.Kind(magic: "QUIREWAL", name: "log segment", major: 1, minor: 0)
 
     var databaseID: DatabaseID
     var number: UInt64
@@ -59,51 +53,24 @@ struct SegmentHeader: Equatable {
 
     /// The header's 64 bytes and the checksum in them.
     func encoded() -> (bytes: [UInt8], checksum: UInt32) {
-        var bytes = Self.magic
-        bytes.appendLittleEndian(Self.majorVersion)
-        bytes.appendLittleEndian(Self.minorVersion)
-        bytes.appendLittleEndian(UInt32(Self.length))
-        bytes.appendLittleEndian(databaseID.high.byteSwapped)
-        bytes.appendLittleEndian(databaseID.low.byteSwapped)
-        bytes.appendLittleEndian(number)
-        bytes.appendLittleEndian(firstSequence.rawValue)
-        bytes.appendLittleEndian(previousLastSequence.rawValue)
-        bytes.appendLittleEndian(previousChecksum)
-        let checksum = bytes.withUnsafeBytes { crc32c(0, $0) }
-        bytes.appendLittleEndian(checksum)
-        return (bytes, checksum)
+        var fields: [UInt8] = []
+        fields.appendLittleEndian(number)
+        fields.appendLittleEndian(firstSequence.rawValue)
+        fields.appendLittleEndian(previousLastSequence.rawValue)
+        fields.appendLittleEndian(previousChecksum)
+        return FileHeader(kind: Self.kind, databaseID: databaseID).encoded(fields: fields)
     }
 
-    /// What is wrong with the bytes of a header.
-    enum Flaw: Error, Equatable {
-        case damaged(String)
-        case newerVersion(major: UInt16, minor: UInt16)
-    }
-
-    /// Reads a header. The version is looked at before the checksum: a newer one may have moved it.
-    static func decode(_ bytes: UnsafeRawBufferPointer) throws(Flaw) -> (header: SegmentHeader, checksum: UInt32) {
-        guard bytes.count >= length else { throw .damaged("the segment header is cut off") }
-        guard bytes.prefix(magic.count).elementsEqual(magic) else { throw .damaged("not a log segment") }
-        let major = bytes.littleEndian(UInt16.self, at: 8)
-        let minor = bytes.littleEndian(UInt16.self, at: 10)
-        guard major <= majorVersion else { throw .newerVersion(major: major, minor: minor) }
-        let checksum = bytes.littleEndian(UInt32.self, at: 60)
-        guard crc32c(0, UnsafeRawBufferPointer(rebasing: bytes[..<60])) == checksum else {
-            throw .damaged("the segment header does not match its checksum")
-        }
-        guard major == majorVersion, bytes.littleEndian(UInt32.self, at: 12) == UInt32(length) else {
-            throw .damaged("the segment header has an impossible version or length")
-        }
+    static func decode(_ bytes: UnsafeRawBufferPointer) throws(FileHeader.Flaw) -> (header: SegmentHeader, checksum: UInt32) {
+        let (databaseID, fields, checksum) = try FileHeader.decode(bytes, of: kind)
         let header = SegmentHeader(
-            databaseID: DatabaseID(
-                high: bytes.littleEndian(UInt64.self, at: 16).byteSwapped, low: bytes.littleEndian(UInt64.self, at: 24).byteSwapped),
-            number: bytes.littleEndian(UInt64.self, at: 32),
-            firstSequence: SequenceNumber(rawValue: bytes.littleEndian(UInt64.self, at: 40)),
-            previousLastSequence: SequenceNumber(rawValue: bytes.littleEndian(UInt64.self, at: 48)),
-            previousChecksum: bytes.littleEndian(UInt32.self, at: 56))
+            databaseID: databaseID, number: fields.littleEndian(UInt64.self, at: 0),
+            firstSequence: SequenceNumber(rawValue: fields.littleEndian(UInt64.self, at: 8)),
+            previousLastSequence: SequenceNumber(rawValue: fields.littleEndian(UInt64.self, at: 16)),
+            previousChecksum: fields.littleEndian(UInt32.self, at: 24))
         // Subtracted, because adding to what a file says could overflow.
         guard header.firstSequence > .zero, header.previousLastSequence.rawValue == header.firstSequence.rawValue - 1 else {
-            throw .damaged("the segment header has impossible sequence numbers")
+            throw .damaged("the log segment header has impossible sequence numbers")
         }
         return (header, checksum)
     }
