@@ -178,6 +178,18 @@ struct RotationTests {
         }
     }
 
+    @Test("a record that is on disk stays acknowledged when the rotation behind it fails")
+    func failureBehindBatch() throws {
+        let fileSystem = SimulatedFileSystem { $0.operation == .open && $0.path == secondSegment + ".tmp" ? .fail(EIO) : nil }
+        let log = try startLog(fileSystem, options: smallOptions(segmentLimit: 0))
+        let record = try log.append(type: 7, payload: payload(1))
+        try log.waitUntilCommitted(record)
+
+        #expect(throws: StorageError.poisoned(operation: "open", path: secondSegment + ".tmp", errno: EIO)) { try log.close() }
+
+        try log.waitUntilCommitted(record)
+    }
+
     @Test("who waits for the end of the segment does not fail with records that found no space")
     func requestOutlivesRecords() throws {
         let queue = LogQueue(lastSequence: .zero, byteLimit: 1000)
@@ -187,7 +199,7 @@ struct RotationTests {
         let stopped = queue.stop(.failing(.insufficientSpace(path: firstSegment, errno: ENOSPC)))
 
         #expect(stopped.settlements.count == 1 && stopped.commit === record.commit)
-        guard case .batch(let next) = queue.next(atMost: nil) else { return #expect(Bool(false), "there is something to do") }
+        guard case .batch(let next) = queue.next(atMost: .zero) else { return #expect(Bool(false), "there is something to do") }
         #expect(next.records.isEmpty && next.rotation === rotation)
     }
 
