@@ -216,6 +216,22 @@ struct SnapshotTests {
         #expect(try test.database.dump() == state)
     }
 
+    @Test("holds documents as large as a request may be")
+    func largeDocument() throws {
+        let test = try TestDatabase()
+        let library = try test.database.makeLibrary()
+        try test.database.put(1, in: library, [chunk(1, [1, 0, 0, 0])])
+        let text = String(repeating: "x", count: 20 << 20)
+        try test.database.put(2, in: library, [chunk(2, [0, 1, 0, 0], text: text)])
+        let state = try test.database.dump()
+
+        _ = try test.database.takeSnapshot()
+        try test.reopen()
+
+        #expect(test.database.recovery.recordsReplayed == 0)
+        #expect(try test.database.dump() == state)
+    }
+
     @Test("without a change, the last one is the answer")
     func unchanged() throws {
         let test = try TestDatabase()

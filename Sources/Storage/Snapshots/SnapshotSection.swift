@@ -8,7 +8,7 @@
 /// | 4 | type u16 | 0 ends the snapshot |
 /// | 6 | flags u16 | bit 0: skippable by a reader that does not know the type |
 /// | 8 | ordinal u32 | 0 for the first section of the file, then one more for each |
-/// | 12 | payload length u32 | at most 16 MiB |
+/// | 12 | payload length u32 | at most 66 MiB |
 /// | 16 | payload checksum u32 | CRC-32C of the payload and its padding |
 /// | 20 | header checksum u32 | of bytes 0..<20 |
 ///
@@ -27,6 +27,7 @@ package struct SnapshotSection: Sendable {
     static let endType: UInt16 = 0
     static let skippableFlag: UInt16 = 1
 
-    /// What is larger is written as several sections of a type.
-    package static let maximumPayloadLength = 16 << 20
+    /// What is larger is written as several sections of a type. Room for a document as large as a record of the log, which is not cut,
+    /// behind others of up to 2 MiB.
+    package static let maximumPayloadLength = LogRecord.maximumPayloadLength + (2 << 20)
 }

@@ -41,7 +41,7 @@ package struct SnapshotWriter {
     }
 
     private mutating func append(type: UInt16, isSkippable: Bool, _ payload: ArraySlice<UInt8>) throws(StorageError) {
-        precondition(payload.count <= SnapshotSection.maximumPayloadLength, "a section has at most 16 MiB")
+        precondition(payload.count <= SnapshotSection.maximumPayloadLength, "a section has at most 66 MiB")
         buffer.removeAll(keepingCapacity: true)
         buffer.appendLittleEndian(SnapshotSection.magic)
         buffer.appendLittleEndian(type)
