@@ -37,7 +37,7 @@ package final class Database: @unchecked Sendable {
     /// - Throws: `StorageError`, and `Thread.StartFailed`.
     package init(
         directory: String, fileSystem: any FileSystem = LocalFileSystem(), durability: DurabilityPolicy = .always,
-        logOptions: LogOptions = LogOptions(), snapshotLogBytes: Int = 256 << 20, builderThreads: Int = 1,
+        snapshotLogBytes: Int = 256 << 20, builderThreads: Int = 1,
         snapshotFailed: @escaping @Sendable (DatabaseError) -> Void = { _ in },
         storageFailed: @escaping @Sendable (StorageError) -> Void = { _ in }
     ) throws {
@@ -55,7 +55,7 @@ package final class Database: @unchecked Sendable {
         self.repository = repository
         do {
             log = try WriteAheadLog.open(
-                directory: directory, fileSystem: fileSystem, policy: durability, options: logOptions, after: snapshot?.sequence ?? .zero,
+                directory: directory, fileSystem: fileSystem, policy: durability, after: snapshot?.sequence ?? .zero,
                 expectedDatabaseID: snapshot?.databaseID
             ) { record in
                 growth.add(record.payload.count)

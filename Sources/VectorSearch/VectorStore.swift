@@ -130,14 +130,15 @@ package final class VectorStore {
         precondition(vectors.count == references.count * dimension, "as many vectors as rows")
         for (index, count) in references.enumerated() {
             let vector = vectors.extracting(index * dimension..<(index + 1) * dimension)
-            let problem = Self.validate(vector, metric: metric, dimension: dimension)
-            if let problem, count > 0 { throw problem }
+            let norm = Self.norm(of: vector)
+            let isValid = norm.isFinite && Self.problem(withNorm: norm, metric: metric) == nil
+            if !isValid, count > 0, let problem = Self.validate(vector, metric: metric, dimension: dimension) { throw problem }
             let row = takeRow()
             let offset = Int(row.rawValue)
             vector.withUnsafeBufferPointer { source in
                 (self.vectors.base + offset * stride).update(from: source.baseAddress!, count: dimension)
             }
-            inverseNorms.base[offset] = problem == nil ? inverseNorm(of: vector) : 0
+            inverseNorms.base[offset] = isValid && metric == .cosine ? Float(1 / norm) : 0
             referenceCounts.base[offset] = count
             if count > 0 {
                 hashes.base[offset] = VectorHash.hash(vector)

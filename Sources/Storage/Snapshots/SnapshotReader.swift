@@ -4,7 +4,7 @@ package final class SnapshotReader {
     package let sequence: SequenceNumber
     let header: SnapshotHeader
     private let file: any File
-    private let size: UInt64
+    let size: UInt64
     private let checksum: UInt32
     private var offset: UInt64
     private var ordinal: UInt32 = 0

@@ -45,14 +45,14 @@ package struct Snapshots: Sendable {
 
     /// The names of the snapshots in the order in which a start tries them: what `CURRENT` names, then the others, newest first.
     package func candidates() throws(StorageError) -> [String] {
-        let names = try fileSystem.list(directory).filter { Self.sequence(name: $0) != nil }.sorted(by: >)
-        guard let current = try currentSnapshot(), names.contains(current) else { return names }
+        let files = try fileSystem.list(directory)
+        let names = files.filter { Self.sequence(name: $0) != nil }.sorted(by: >)
+        guard files.contains(Self.currentName), let current = try currentSnapshot(), names.contains(current) else { return names }
         return [current] + names.filter { $0 != current }
     }
 
-    /// Nil as well if the file is damaged: then the newest snapshot is tried first, which is the same one unless a crash came between.
+    /// What `CURRENT` names. Nil if it is damaged: then the newest snapshot is tried first, which is the same one unless a crash came between.
     private func currentSnapshot() throws(StorageError) -> String? {
-        guard try fileSystem.list(directory).contains(Self.currentName) else { return nil }
         let file = try fileSystem.open("\(directory)/\(Self.currentName)", for: .reading)
         let size = min(try file.size(), 256)
         var bytes = [UInt8](repeating: 0, count: Int(size))
@@ -72,12 +72,9 @@ package struct Snapshots: Sendable {
     package func list() throws(StorageError) -> [Info] {
         var infos: [Info] = []
         for name in try fileSystem.list(directory).filter({ Self.sequence(name: $0) != nil }).sorted() {
-            let file = try fileSystem.open("\(directory)/\(name)", for: .reading)
-            let size = try file.size()
-            try file.close()
             do {
                 let reader = try open(name)
-                infos.append(Info(name: name, sequence: reader.sequence, bytes: size, madeAt: reader.header.madeAt))
+                infos.append(Info(name: name, sequence: reader.sequence, bytes: reader.size, madeAt: reader.header.madeAt))
                 try reader.close()
             } catch {
                 guard error.category == .dataRefused else { throw error }
@@ -116,7 +113,7 @@ package struct Snapshots: Sendable {
     ) throws(StorageError) -> Info {
         let name = Self.name(sequence)
         var bytes: UInt64 = 0
-        try leavingNoTrace(of: name) { () throws(StorageError) in
+        try reportingSpace { () throws(StorageError) in
             try fileSystem.createWhole(name, in: directory) { (file) throws(StorageError) in
                 var writer = try SnapshotWriter(
                     SnapshotHeader(databaseID: databaseID, sequence: sequence, madeAt: madeAt), file: file)
@@ -127,7 +124,7 @@ package struct Snapshots: Sendable {
         let reader = try open(name)
         try reader.verify()
         try reader.close()
-        try leavingNoTrace(of: Self.currentName) { () throws(StorageError) in
+        try reportingSpace { () throws(StorageError) in
             try fileSystem.createWhole(Self.currentName, in: directory) { (file) throws(StorageError) in
                 try file.writeFully(Array("\(name)\n\(Self.checksumLine(of: name[...]))\n".utf8)[...], at: 0)
             }
@@ -149,14 +146,11 @@ package struct Snapshots: Sendable {
         return "crc32c \(name.withUTF8 { crc32c(0, UnsafeRawBufferPointer($0)) })"
     }
 
-    /// Removes the temporary file when the disk is full or fails, so that it does not take what others need.
-    private func leavingNoTrace(of name: String, _ body: () throws(StorageError) -> Void) throws(StorageError) {
+    /// A full disk is nothing that ends the storage.
+    private func reportingSpace(_ body: () throws(StorageError) -> Void) throws(StorageError) {
         do {
             try body()
-        } catch {
-            // The first failure is the one to tell; a file that could not be removed is removed at the next start.
-            _ = try? fileSystem.remove("\(directory)/\(name)\(temporarySuffix)")
-            guard case .ioFailed(_, let path, let errno) = error, StorageError.isOutOfSpace(errno) else { throw error }
+        } catch .ioFailed(_, let path, let errno) where StorageError.isOutOfSpace(errno) {
             throw .insufficientSpace(path: path, errno: errno)
         }
     }
