@@ -15,6 +15,8 @@ let package = Package(
         .executable(name: "quire-server", targets: ["Server"]),
         .executable(name: "quire", targets: ["CLI"]),
         .executable(name: "quire-bench", targets: ["Benchmarks"]),
+        // Preloaded into a program by the tests of faults.
+        .library(name: "quire-faults", type: .dynamic, targets: ["CFaultInjection"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -83,6 +85,16 @@ let package = Package(
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
         .testTarget(name: "CLITests", dependencies: ["CLI", "Settings", "TestSupport"]),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "Server", "CLI", "Locks", "HTTP", httpTypes]),
+
+        // Faults: run by `Scripts/test --faults` and, at length, `Scripts/soak`.
+        .executableTarget(
+            name: "StorageExerciser", dependencies: ["Database", "Storage", "VectorSearch", "Locks"], path: "Tests/StorageExerciser"),
+        .target(name: "CFaultInjection", path: "Tests/CFaultInjection"),
+        .testTarget(
+            name: "FaultTests",
+            dependencies: [
+                "TestSupport", "StorageExerciser", "Server", "CLI", "Database", "Storage", "VectorSearch", "Locks", "HTTP", httpTypes,
+            ]),
     ],
     cxxLanguageStandard: .cxx17
 )
