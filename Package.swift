@@ -31,6 +31,8 @@ let package = Package(
             name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
         .target(name: "CVectorKernels"),
         .target(name: "CEmbeddingKernels"),
+        .systemLibrary(
+            name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CPlatform"),
         .target(name: "CBenchmarks"),
@@ -39,7 +41,8 @@ let package = Package(
         .target(name: "VectorSearch", dependencies: ["CVectorKernels", "CPlatform", "Locks"]),
         .target(name: "Locks", dependencies: ["CPlatform"]),
         .target(name: "Storage", dependencies: ["CPlatform", "Locks"]),
-        .target(name: "Database", dependencies: ["VectorSearch", "Storage", "Locks", collections]),
+        .target(name: "Database", dependencies: ["VectorSearch", "Storage", "CPlatform", "Locks", collections]),
+        .target(name: "Archives", dependencies: ["CArchive", "Storage"]),
         .target(name: "Embedding", dependencies: ["CEmbeddingKernels", "Locks"]),
 
         // The wire.
@@ -47,7 +50,9 @@ let package = Package(
         .target(name: "HTTP", dependencies: [httpTypes]),
         .target(
             name: "API",
-            dependencies: ["Database", "Storage", "VectorSearch", "Embedding", "JSON", "HTTP", "Settings", "Locks", httpTypes, logging],
+            dependencies: [
+                "Database", "Storage", "Archives", "VectorSearch", "Embedding", "JSON", "HTTP", "Settings", "Locks", httpTypes, logging,
+            ],
             resources: [.embedInCode("Resources")]),
         .target(name: "FastCGI", dependencies: ["CFastCGI", "CPlatform", "Locks", "HTTP", httpTypes]),
 
@@ -60,7 +65,8 @@ let package = Package(
                 "API", "FastCGI", "Database", "Storage", "Embedding", "JSON", "Settings", "Supervisor", "Locks", "CPlatform", logging,
                 argumentParser,
             ]),
-        .executableTarget(name: "CLI", dependencies: ["Settings", argumentParser]),
+        .executableTarget(
+            name: "CLI", dependencies: ["Settings", "Database", "Storage", "Archives", argumentParser]),
         .executableTarget(
             name: "Benchmarks", dependencies: ["VectorSearch", "Locks", "CBenchmarks", argumentParser], path: "Benchmarks",
             exclude: ["README.md", "instance.py", "load", "make-sift", "peers.py", "requirements.txt", "wordnet-check"]),
@@ -70,6 +76,7 @@ let package = Package(
         .testTarget(name: "LocksTests", dependencies: ["Locks", "TestSupport"]),
         .testTarget(name: "VectorSearchTests", dependencies: ["VectorSearch", "CVectorKernels", "TestSupport"]),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Locks", "CPlatform", "TestSupport"]),
+        .testTarget(name: "ArchivesTests", dependencies: ["Archives", "Database", "Storage", "VectorSearch", "TestSupport"]),
         .testTarget(name: "DatabaseTests", dependencies: ["Database", "Storage", "VectorSearch", "Locks", "TestSupport"]),
         .testTarget(
             name: "EmbeddingTests", dependencies: ["Embedding", "CEmbeddingKernels", "TestSupport"], exclude: ["Fixtures"]),

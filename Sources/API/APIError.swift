@@ -189,6 +189,19 @@ extension APIError {
             self.init(.conflict, "The library's index is being built anew; GET /v1/libraries/{id}/index says how far it is")
         case .changedSince(let sequence):
             self.init(.preconditionFailed, "If-Match does not match: the current ETag is \"\(sequence)\"")
+        case .snapshotNotFound(let name): self.init(.notFound, "There is no snapshot \(name)")
+        case .snapshotInUse(let name):
+            self.init(.conflict, "\(name) is the newest snapshot, which the next start loads; take another one first")
+        case .purgeIsRunning: self.init(.conflict, "A purge is running; GET /v1/admin/purge says how far it is")
+        case .memoryBudgetReached(let inUse, let budget):
+            self.init(
+                .insufficientStorage,
+                "MEMORY_BUDGET_BYTES = \(budget) is reached: \(inUse) bytes are in use; nothing was changed, and deletions are taken")
+        case .diskReserveReached(let free, let reserve):
+            self.init(
+                .insufficientStorage,
+                "DISK_RESERVE_BYTES = \(reserve) stay free on the disk, which has \(free) left; nothing was changed, and deletions are taken"
+            )
         case .storage(let error): self.init(error)
         }
     }

@@ -1,5 +1,7 @@
+import Archives
 import ArgumentParser
 import Settings
+import Storage
 
 /// The command line of Quire: what an operator does without the server.
 @main
@@ -8,7 +10,7 @@ struct Quire: ParsableCommand {
         commandName: "quire",
         abstract: "Settings and nginx configuration of a Quire server.",
         version: quireVersion,
-        subcommands: [NginxCommand.self, ConfigCommand.self])
+        subcommands: [NginxCommand.self, ConfigCommand.self, RestoreCommand.self])
 
     static func main() {
         do {
@@ -17,8 +19,28 @@ struct Quire: ParsableCommand {
         } catch let error as SettingsError {
             standardError.write("quire: \(error)\n")
             exit(withError: ExitCode(SettingsError.exitCode))
+        } catch let error as ArchiveError {
+            fail("\(error)", with: 65)
+        } catch let error as StorageError {
+            fail("\(error)", with: error.exitCode)
         } catch {
             exit(withError: error)
+        }
+    }
+}
+
+private func fail(_ reason: String, with code: Int32) -> Never {
+    standardError.write("quire: \(reason)\n")
+    Quire.exit(withError: ExitCode(code))
+}
+
+extension StorageError {
+    /// As the server ends (sysexits.h).
+    fileprivate var exitCode: Int32 {
+        switch category {
+        case .dataRefused: 65
+        case .inUse: 75
+        case .storageFailed, .requestRefused: 70
         }
     }
 }

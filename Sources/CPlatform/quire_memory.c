@@ -9,6 +9,10 @@ void quire_limit_arenas(int count) {
     mallopt(M_ARENA_MAX, count);
 }
 
+void quire_give_back_freed_memory(void) {
+    malloc_trim(0);
+}
+
 int quire_move_pages(void *from, size_t bytes, void *to) {
     return mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED ? errno : 0;
 }

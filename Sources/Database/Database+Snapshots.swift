@@ -20,23 +20,52 @@ extension Database {
     ///
     /// - Throws: `storage(insufficientSpace)` without a trace, and what poisoned the log.
     package func takeSnapshot() throws(DatabaseError) -> Snapshots.Info {
-        do {
-            return try snapshotLock.withLock { () throws(StorageError) in try writeSnapshot() }
-        } catch {
-            throw .storage(error)
-        }
+        try withSnapshots { () throws(StorageError) in try writeSnapshot() }
     }
 
     /// The snapshots that there are, oldest first.
     package func listSnapshots() throws(DatabaseError) -> [Snapshots.Info] {
+        try withSnapshots { () throws(StorageError) in try snapshots.list() }
+    }
+
+    /// Removes a snapshot that is not the newest. Should the newest be damaged then, there is nothing to stand in for it.
+    ///
+    /// - Throws: `snapshotNotFound`, `snapshotInUse`.
+    package func deleteSnapshot(_ name: String) throws(DatabaseError) {
+        let refusal: DatabaseError? = try withSnapshots { () throws(StorageError) in
+            let names = try snapshots.list().map(\.name)
+            guard names.contains(name) else { return .snapshotNotFound(name: name) }
+            guard name != names.last else { return .snapshotInUse(name: name) }
+            try snapshots.remove(name)
+            return nil
+        }
+        if let refusal { throw refusal }
+    }
+
+    /// The files of a directory with this snapshot and nothing else, to be read at any time.
+    ///
+    /// - Throws: `snapshotNotFound`.
+    package func copySnapshot(_ name: String) throws(DatabaseError) -> SnapshotCopy {
+        let copy: SnapshotCopy? = try withSnapshots { () throws(StorageError) in
+            guard try snapshots.list().contains(where: { $0.name == name }) else { return nil }
+            return try snapshots.copy(of: name)
+        }
+        guard let copy else { throw .snapshotNotFound(name: name) }
+        return copy
+    }
+
+    /// Runs `body` while nobody else has to do with snapshots. A sync that fails here stops the log too: the names in the directory are
+    /// synced together, and its own may be among those that are lost.
+    func withSnapshots<Result>(_ body: () throws(StorageError) -> Result) throws(DatabaseError) -> Result {
         do {
-            return try snapshotLock.withLock { () throws(StorageError) in try snapshots.list() }
+            return try snapshotLock.withLock { () throws(StorageError) in try body() }
         } catch {
+            if error.isFailedSync { log.poison(error) }
             throw .storage(error)
         }
     }
 
-    private func writeSnapshot() throws(StorageError) -> Snapshots.Info {
+    func writeSnapshot() throws(StorageError) -> Snapshots.Info {
         if let last = try snapshots.list().last, last.sequence == applyLock.withLock({ appliedSequence }), last.sequence > .zero {
             return last
         }

@@ -16,8 +16,11 @@ package final class Database: @unchecked Sendable {
     package let loaded: Loaded
     private let directoryLock: DirectoryLock
     private let snapshotter = Snapshotter()
+    let purge = Purge()
+    let memoryInUse: @Sendable () -> Int
     /// Held while a snapshot is taken or looked for.
     let snapshotLock = Lock()
+    private let admission: Admission
     /// How much the log has grown since the last snapshot.
     let growth: LogGrowth
     /// Held while changes are applied: whoever holds it sees the state after `appliedSequence`, and no other.
@@ -31,13 +34,16 @@ package final class Database: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - snapshotLogBytes: how much is written to the log before a snapshot is taken.
+    ///   - budget: what changes may take of memory and disk.
+    ///   - memoryInUse: bytes of memory of the process.
     ///   - builderThreads: how many threads build indexes; 0: none are built.
     ///   - snapshotFailed: called when a snapshot that nobody waits for could not be taken; the log has everything still.
     ///   - storageFailed: called once, on the log's thread, when the storage failed for good; nothing is acknowledged after it.
     /// - Throws: `StorageError`, and `Thread.StartFailed`.
     package init(
         directory: String, fileSystem: any FileSystem = LocalFileSystem(), durability: DurabilityPolicy = .always,
-        snapshotLogBytes: Int = 256 << 20, builderThreads: Int = 1,
+        snapshotLogBytes: Int = 256 << 20, budget: Budget = .unlimited,
+        memoryInUse: @escaping @Sendable () -> Int = processMemoryInUse, builderThreads: Int = 1,
         snapshotFailed: @escaping @Sendable (DatabaseError) -> Void = { _ in },
         storageFailed: @escaping @Sendable (StorageError) -> Void = { _ in }
     ) throws {
@@ -52,6 +58,8 @@ package final class Database: @unchecked Sendable {
         self.builder = builder
         self.snapshots = snapshots
         self.growth = growth
+        self.memoryInUse = memoryInUse
+        admission = Admission(budget, memoryInUse: memoryInUse) { () throws(StorageError) in try fileSystem.freeBytes(directory) }
         self.repository = repository
         do {
             log = try WriteAheadLog.open(
@@ -116,6 +124,7 @@ package final class Database: @unchecked Sendable {
     deinit {
         snapshotter.stop()
         builder.stop()
+        purge.stop()
     }
 
     /// Finishes the changes that are queued and closes the log; indexes stay as they are. Changes are refused from here on; reading
@@ -124,7 +133,9 @@ package final class Database: @unchecked Sendable {
     /// - Throws: what kept the log from ending well.
     package func close() throws(StorageError) {
         snapshotter.stop()
+        // A purge may be waiting for the builder, or for the log.
         builder.stop()
+        purge.stop()
         try log.close()
     }
 
@@ -153,10 +164,24 @@ package final class Database: @unchecked Sendable {
         // A library's metric and dimension never change, so what takes time is checked before the lock.
         try mutation.validateVectors(in: repository)
         let payload = mutation.encoded()
+        if !mutation.givesBack { try admission.admit(bytes: payload.count) { repository.memoryToCome(for: mutation) } }
+        do {
+            return try commit(mutation, payload, expected, check)
+        } catch .storage(.insufficientSpace) where mutation.givesBack {
+            // It was in one batch with others that may not use the log's reserve. These have to wait now.
+            return try commit(mutation, payload, expected, check)
+        }
+    }
+
+    private func commit(
+        _ mutation: Mutation, _ payload: [UInt8], _ expected: SequenceNumber?, _ check: (StateToCome) throws(DatabaseError) -> Void
+    ) throws(DatabaseError) -> Repository.Outcome {
         let (change, record) = try writeLock.withLock { () throws(DatabaseError) in
             let documentCount = try validate(mutation, expected, check)
             let record = try storing { () throws(StorageError) in
-                try log.append(type: mutation.recordType.rawValue, version: mutation.recordType.version, payload: payload)
+                try log.append(
+                    type: mutation.recordType.rawValue, version: mutation.recordType.version, payload: payload,
+                    mayUseReserve: mutation.givesBack)
             }
             return (pending.append(mutation, at: record.sequence, documentCount: documentCount), record)
         }

@@ -17,7 +17,15 @@ package enum DatabaseError: Error, Equatable {
     case unknownIndexParameter(IndexParameter, of: IndexKind)
     /// Another index is being built for the library, or a change of its index is on its way.
     case indexIsChanging(LibraryID)
+    case snapshotNotFound(name: String)
+    /// It is the newest, which the next start loads.
+    case snapshotInUse(name: String)
+    case purgeIsRunning
     /// The object is not in the state the caller named.
     case changedSince(SequenceNumber)
+    /// There is no memory left for the change within the budget.
+    case memoryBudgetReached(inUse: Int, budget: Int)
+    /// The change would take of the disk what is to stay free.
+    case diskReserveReached(free: Int, reserve: Int)
     case storage(StorageError)
 }

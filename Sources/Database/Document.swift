@@ -28,6 +28,13 @@ package final class Document: Sendable {
         self.sequence = sequence
     }
 
+    /// The same document with the vectors of its chunks in other rows.
+    func moved(_ targets: [Row: Row]) -> Document {
+        Document(
+            id: id, libraryID: libraryID, metadata: metadata, chunks: chunks.map { $0.moved(to: targets[$0.row] ?? $0.row) },
+            createdAt: createdAt, updatedAt: updatedAt, createdSequence: createdSequence, sequence: sequence)
+    }
+
     convenience init(
         _ record: DocumentRecord, chunks: [Chunk], createdAt: Timestamp, createdSequence: SequenceNumber, sequence: SequenceNumber
     ) {
@@ -52,6 +59,8 @@ package struct Chunk: Sendable {
         self.page = page.map(Int32.init) ?? -1
         self.row = row
     }
+
+    func moved(to row: Row) -> Chunk { Chunk(id: id, text: text, page: pageNumber, row: row) }
 
     init(_ record: ChunkRecord, row: Row) {
         self.init(id: record.id, text: record.text, page: record.pageNumber, row: row)

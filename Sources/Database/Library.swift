@@ -112,6 +112,25 @@ package final class Library: @unchecked Sendable {
         chunkCount -= document.chunks.count
     }
 
+    /// Moves vectors together, at most `limit` of them. Returns the documents that name other rows now, and whether there may be more
+    /// to move.
+    func compact(limit: Int) -> (moved: [Document], hasMore: Bool) {
+        var targets: [Row: Row] = [:]
+        let hasMore = vectors.compact(limit: limit) { row, target in targets[row] = target }
+        var documents: [DocumentID: Document] = [:]
+        for row in targets.keys {
+            for holder in holders.holders(of: row, limit: .max) { documents[holder.document.id] = holder.document }
+        }
+        let moved = documents.values.map { document in
+            for chunk in document.chunks { holders.remove(document, chunk: chunk) }
+            let moved = document.moved(targets)
+            for (index, chunk) in moved.chunks.enumerated() { holders.add(moved, chunkIndex: index, to: chunk.row) }
+            self.documents[position(after: document.createdSequence) - 1] = moved
+            return moved
+        }
+        return (moved, hasMore)
+    }
+
     private func touch(_ time: Timestamp, _ sequence: SequenceNumber) {
         updatedAt = time
         self.sequence = sequence

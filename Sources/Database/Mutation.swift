@@ -12,6 +12,14 @@ enum Mutation: Equatable {
     /// Builds the library's index anew, in this configuration.
     case rebuildIndex(LibraryID, IndexConfiguration, at: Timestamp)
 
+    /// Whether it frees what it takes and more: what a full disk and a full memory still have room for.
+    var givesBack: Bool {
+        switch self {
+        case .deleteLibrary, .deleteDocument: true
+        case .createLibrary, .updateLibrary, .putDocument, .rebuildIndex: false
+        }
+    }
+
     var libraryID: LibraryID {
         switch self {
         case .createLibrary(let record): record.id
@@ -25,6 +33,10 @@ enum Mutation: Equatable {
 /// How mutations are written to the log; docs/file-formats.md has the fields as tables. A record type never changes its meaning:
 /// what differs gets a new version of the record.
 extension Mutation {
+    /// A record that changes nothing, and that its reader skips as it skips what a later version wrote: a purge wants a new sequence
+    /// number.
+    static let markType: UInt8 = 7
+
     /// Type 0 belongs to the log itself.
     enum RecordType: UInt8 {
         case createLibrary = 1

@@ -133,11 +133,47 @@ final class Repository: @unchecked Sendable {
         }
     }
 
+    // MARK: Compaction
+
+    /// Moves some of a library's vectors together. Returns how many documents it changed, and whether there may be more to move; nil
+    /// if the library is gone. Nothing is applied meanwhile.
+    func compact(_ library: Library, limit: Int) -> (documents: Int, hasMore: Bool)? {
+        library.lock.withWriteLock {
+            guard self.library(library.id) === library else { return nil }
+            let (moved, hasMore) = library.compact(limit: limit)
+            lock.withWriteLock {
+                for document in moved {
+                    documents[document.id] = document
+                    for chunk in document.chunks { chunks[chunk.id] = document }
+                }
+            }
+            return (moved.count, hasMore)
+        }
+    }
+
+    func allLibraries() -> [Library] { lock.withReadLock { libraryOrder } }
+
+    // MARK: Memory
+
+    /// Bytes that indexes will take for the rows they do not have yet, and another index that the change asks for, less the rows that
+    /// the library of the change has free.
+    func memoryToCome(for mutation: Mutation) -> Int {
+        allLibraries().reduce(0) { bytes, library in
+            bytes
+                + library.lock.withReadLock {
+                    let vectors = library.vectors
+                    guard library.id == mutation.libraryID else { return vectors.bytesToCome }
+                    if case .rebuildIndex = mutation { return vectors.bytesToCome + vectors.bytesOfIndex }
+                    return vectors.bytesToCome - vectors.store.bytesOfFreeRows
+                }
+        }
+    }
+
     // MARK: Snapshots
 
     /// All libraries, in order of creation, as they are now; nothing is applied meanwhile. Each is to be ended.
     func images() -> [LibraryImage] {
-        lock.withReadLock { libraryOrder }.map { library in library.lock.withWriteLock { LibraryImage(library) } }
+        allLibraries().map { library in library.lock.withWriteLock { LibraryImage(library) } }
     }
 
     /// Takes in a library that was created after all that are here, with its documents.

@@ -86,25 +86,49 @@ struct Exchange {
             response = handler(request)
         }
         put(ResponseHead.bytes(of: response, method: method), to: library.out)
-        if ResponseHead.isFollowedByBody(response, method: method) { put(response.body, to: library.out) }
+        if ResponseHead.isFollowedByBody(response, method: method) {
+            guard putBody(of: response, to: library.out!) else { return }
+        }
         // What is still buffered goes out here. A client that left shows only now, and nobody is left to be told.
         FCGX_FClose(library.err)
         FCGX_FClose(library.out)
     }
 
-    /// A failure ends up in the stream's error, and nothing after it is sent.
-    private func put(_ bytes: [UInt8], to stream: UnsafeMutablePointer<FCGX_Stream>) {
-        bytes.withUnsafeBytes { bytes in
-            var rest = bytes[...]
-            // libfcgi counts in 32 bits.
-            while !rest.isEmpty, FCGX_GetError(stream) == 0 {
-                let part = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30))
-                FCGX_PutStr(part.baseAddress?.assumingMemoryBound(to: CChar.self), CInt(part.count), stream)
-                rest = rest.dropFirst(part.count)
+    /// Whether the reply may be ended: one that is not whole is not, so that nginx, and then the client, sees that it broke off.
+    private func putBody(of response: Response, to stream: UnsafeMutablePointer<FCGX_Stream>) -> Bool {
+        guard let body = response.stream else {
+            put(response.body, to: stream)
+            return true
+        }
+        do {
+            try body { bytes in
+                put(bytes, to: stream)
+                if FCGX_GetError(stream) != 0 { throw ClientGone() }
             }
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    private func put(_ bytes: [UInt8], to stream: UnsafeMutablePointer<FCGX_Stream>) {
+        bytes.withUnsafeBytes { put($0, to: stream) }
+    }
+
+    /// A failure ends up in the stream's error, and nothing after it is sent.
+    private func put(_ bytes: UnsafeRawBufferPointer, to stream: UnsafeMutablePointer<FCGX_Stream>) {
+        var rest = bytes[...]
+        // libfcgi counts in 32 bits.
+        while !rest.isEmpty, FCGX_GetError(stream) == 0 {
+            let part = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30))
+            FCGX_PutStr(part.baseAddress?.assumingMemoryBound(to: CChar.self), CInt(part.count), stream)
+            rest = rest.dropFirst(part.count)
         }
     }
 }
+
+/// Nobody reads the reply any more.
+private struct ClientGone: Error {}
 
 extension timeval {
     init(_ duration: Duration) {

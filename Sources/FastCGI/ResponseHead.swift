@@ -17,7 +17,7 @@ enum ResponseHead {
         append(response.status.reasonPhrase.utf8, to: &head)
         head += lineEnd
 
-        let computesLength = method != .head && allowsBody(response.status)
+        let computesLength = method != .head && allowsBody(response.status) && response.stream == nil
         for field in response.headers {
             let name = field.name
             if name == .connection || name == .transferEncoding || name == statusField { continue }
@@ -38,7 +38,7 @@ enum ResponseHead {
 
     /// Whether the body of `response` follows the head.
     static func isFollowedByBody(_ response: Response, method: HTTPRequest.Method) -> Bool {
-        method != .head && allowsBody(response.status) && !response.body.isEmpty
+        method != .head && allowsBody(response.status) && (!response.body.isEmpty || response.stream != nil)
     }
 
     private static func allowsBody(_ status: HTTPResponse.Status) -> Bool {

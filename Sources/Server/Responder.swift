@@ -97,10 +97,13 @@ struct Responder {
                 "indexes in the snapshot were damaged or of another version; they are built again",
                 metadata: ["libraries": "\(database.loaded.rebuiltIndexes)"])
         }
-        if let torn = database.recovery.tornFile {
+        if database.recovery.truncatedBytes > 0 {
             logger.warning(
-                "the log ended in a torn write, which was never acknowledged; it was cut off and kept aside",
-                metadata: ["wal_truncated_bytes": "\(database.recovery.truncatedBytes)", "kept_in": "\(torn)"])
+                "the log ended in a torn write, which was never acknowledged; it was cut off",
+                metadata: [
+                    "wal_truncated_bytes": "\(database.recovery.truncatedBytes)",
+                    "kept_in": "\(database.recovery.tornFile ?? "nothing: the disk is full")",
+                ])
         }
     }
 
@@ -135,7 +138,9 @@ struct Responder {
             do {
                 let database = try Database(
                     directory: settings.dataDirectory, durability: DurabilityPolicy(settings.durability),
-                    snapshotLogBytes: settings.snapshotLogBytes, builderThreads: settings.indexBuildThreads,
+                    snapshotLogBytes: settings.snapshotLogBytes,
+                    budget: Budget(memoryBytes: settings.memoryBudgetBytes, diskReserveBytes: settings.diskReserveBytes),
+                    builderThreads: settings.indexBuildThreads,
                     snapshotFailed: { logger.error("no snapshot could be taken; the log is kept", metadata: ["error": "\($0)"]) },
                     storageFailed: { events.post(.storageFailed($0)) })
                 events.post(.loaded(database, catalogue))

@@ -6,17 +6,23 @@ package struct Machine: Sendable, Equatable {
     /// The account's home directory, used where `HOME` is not set.
     package var home: String?
     package var cores: Int
+    /// What the machine has, or what the control group of the process may have if that is less.
+    package var memoryBytes: Int
 
-    package init(userID: UInt32, home: String?, cores: Int) {
+    package init(userID: UInt32, home: String?, cores: Int, memoryBytes: Int) {
         self.userID = userID
         self.home = home
         self.cores = cores
+        self.memoryBytes = memoryBytes
     }
 
     package static var current: Machine {
         let userID = getuid()
         let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-        return Machine(userID: userID, home: homeDirectory(of: userID), cores: max(1, cores))
+        let physical = Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE)))
+        return Machine(
+            userID: userID, home: homeDirectory(of: userID), cores: max(1, cores),
+            memoryBytes: min(physical, ControlGroup.memoryLimit() ?? physical))
     }
 
     package var isRoot: Bool { userID == 0 }

@@ -12,6 +12,8 @@ package struct Settings: Sendable, Equatable {
     package var dataDirectory: String
     package var durability: Durability
     package var snapshotLogBytes: Int
+    package var memoryBudgetBytes: Int
+    package var diskReserveBytes: Int
 
     // Limits of a request. Lengths count Unicode scalars.
     package var maxChunksPerDocument: Int
@@ -89,6 +91,12 @@ package struct Settings: Sendable, Equatable {
         snapshotLogBytes = try reader.integer(
             "snapshot_log_bytes", default: 268_435_456, in: 1_048_576...1_099_511_627_776, unit: "bytes",
             "How much the log grows before a snapshot is taken, which then takes its place")
+        memoryBudgetBytes = try reader.integer(
+            "memory_budget_bytes", automatic: reader.machine.memoryBytes / 5 * 4, in: 67_108_864...1_125_899_906_842_624, unit: "bytes",
+            "Memory of the responder beyond which writes are refused with 507; auto: 80 % of the machine's, or of its control group's")
+        diskReserveBytes = try reader.integer(
+            "disk_reserve_bytes", default: 268_435_456, in: 0...1_099_511_627_776, unit: "bytes",
+            "What stays free on the disk: writes that would take it are refused with 507, deletions and snapshots are not")
 
         maxChunksPerDocument = try reader.integer(
             "max_chunks_per_document", default: 1000, in: 1...100_000, unit: "chunks", "Chunks in one document")

@@ -50,6 +50,14 @@ package enum StorageError: Error, Equatable {
     }
 }
 
+extension StorageError {
+    /// Whether a sync failed: then nobody knows what of the file, or which names in the directory, is on disk.
+    package var isFailedSync: Bool {
+        guard case .ioFailed(let operation, _, _) = self else { return false }
+        return ["fsync", "fdatasync"].contains(operation)
+    }
+}
+
 extension StorageError: CustomStringConvertible {
     package var description: String {
         switch self {

@@ -47,6 +47,14 @@ final class CodeTable {
         errors.reserve(rows)
     }
 
+    /// Gives back the memory of all rows but the first.
+    func release(after rows: Int) {
+        codes.release(after: rows * stride)
+        scales.release(after: rows)
+        norms.release(after: rows)
+        errors.release(after: rows)
+    }
+
     /// Writes the codes of a row that has room. Threads may encode different rows together.
     func encode(_ row: Row, of store: VectorStore) {
         let offset = Int(row.rawValue)

@@ -41,6 +41,15 @@ struct GrowableBuffer<Element: BitwiseCopyable> {
         }
     }
 
+    /// Gives the pages behind the first `count` elements back; what is read there next is zero. A small buffer keeps its few.
+    func release(after count: Int) {
+        guard mappedBytes > 0 else { return }
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let start = (count * MemoryLayout<Element>.stride + page - 1) / page * page
+        guard start < mappedBytes else { return }
+        madvise(UnsafeMutableRawPointer(base) + start, mappedBytes - start, MADV_DONTNEED)
+    }
+
     func deallocate() {
         if mappedBytes > 0 {
             munmap(base, mappedBytes)

@@ -77,7 +77,11 @@ package final class IndexedVectors {
 
     /// Drops a reference to a live row. After the last one it is not found any more.
     package func release(_ row: Row) {
-        guard store.release(row) else { return }
+        if store.release(row) { letGo(row) }
+    }
+
+    /// A row that no longer holds a vector: given back, or kept for those who look at it.
+    private func letGo(_ row: Row) {
         live.remove(row)
         tail.remove(row)
         absorbed.remove(row)
@@ -110,6 +114,35 @@ package final class IndexedVectors {
     package var keepsReleasedRows = false {
         didSet { if !keepsReleasedRows { reclaim() } }
     }
+
+    // MARK: Compaction
+
+    /// Moves the highest live rows to lower ones that are free, at most `limit` of them; tells of each. What is moved is new to the
+    /// index, and its old row is released.
+    ///
+    /// - Returns: whether there may be more to move.
+    package func compact(limit: Int, _ moved: (_ row: Row, _ target: Row) -> Void) -> Bool {
+        let targets = store.sortFreeRows().first(limit)
+        let moves = zip(live.last(targets.count), targets).prefix { $0 > $1 }
+        for (row, target) in moves {
+            let taken = store.move(row)
+            precondition(taken == target, "free rows are taken in order")
+            live.insert(target)
+            tail.insert(target)
+            moved(row, target)
+        }
+        // Only now: what is given back is the first to be taken.
+        for (row, _) in moves { letGo(row) }
+        return moves.count == limit
+    }
+
+    /// Gives memory behind the last row in use back, once the index has let go of what was there.
+    package func shrink() {
+        memory.moving { store.shrink() }
+    }
+
+    /// Whether the index lets a released row go without waiting for more of them.
+    package var letsGoAtOnce = false
 
     // MARK: Choice of the index
 
@@ -206,7 +239,7 @@ package final class IndexedVectors {
 
         let dead = current.known.subtracting(live)
         if dead.count > max(Self.toleratedRows, current.known.count / Self.toleratedShare)
-            || dead.count == current.known.count && dead.count > 0
+            || dead.count > 0 && (dead.count == current.known.count || letsGoAtOnce)
         {
             return .forget(current, dead)
         }
@@ -369,6 +402,24 @@ package final class IndexedVectors {
             bytes: (index?.bytes ?? 0) + live.sizeInBytes + tail.sizeInBytes + absorbed.sizeInBytes, details: index?.details ?? [],
             target: isRebuilding ? next?.configuration : nil)
     }
+
+    /// What an index over all rows takes, as far as the one in use says; one that does not exist is taken for a graph.
+    package var bytesOfIndex: Int { live.count * bytesPerIndexedRow }
+
+    /// What the index will take for the rows that it has not yet.
+    package var bytesToCome: Int {
+        let missing = next.map { live.subtracting($0.known).count } ?? (current.index == nil ? 0 : tail.count)
+        return missing * bytesPerIndexedRow
+    }
+
+    private var bytesPerIndexedRow: Int {
+        guard let index = current.index, absorbed.count >= Self.rowsThatTell else { return Self.bytesPerGraphRow }
+        return index.statistics.bytes / absorbed.count
+    }
+
+    private static let rowsThatTell = 1000
+    /// 16 neighbours and as many again on the lowest layer, a share of those above, a sketch of 64 bytes.
+    private static let bytesPerGraphRow = 256
 
     // MARK: Keeping rows and index
 

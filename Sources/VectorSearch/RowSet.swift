@@ -78,6 +78,21 @@ package struct RowSet: Sendable {
         return rows
     }
 
+    /// Up to `limit` rows, descending.
+    package func last(_ limit: Int) -> [Row] {
+        var rows: [Row] = []
+        for index in words.indices.reversed() where words[index] != 0 {
+            var rest = words[index]
+            while rest != 0 {
+                guard rows.count < limit else { return rows }
+                let bit = 63 - rest.leadingZeroBitCount
+                rows.append(Row(UInt32(index * 64 + bit)))
+                rest &= ~(1 << UInt64(bit))
+            }
+        }
+        return rows
+    }
+
     /// The set for loops that ask for single rows, for as long as `body` runs.
     func withBits<Result>(_ body: (RowBits) -> Result) -> Result {
         words.withUnsafeBufferPointer { body(RowBits(words: $0)) }

@@ -26,7 +26,7 @@ struct RowTable {
     /// Adds a row that is not in the table.
     mutating func insert(_ row: UInt32, hashOf: (UInt32) -> UInt32) {
         if (count + 1) * 4 > slots.count * 3 {
-            grow(hashOf: hashOf)
+            resize(to: max(slots.count * 2, 16), hashOf: hashOf)
         }
         place(row, hash: hashOf(row))
         count += 1
@@ -55,9 +55,16 @@ struct RowTable {
         count -= 1
     }
 
-    private mutating func grow(hashOf: (UInt32) -> UInt32) {
+    /// Gives back what the table has grown beyond its rows.
+    mutating func shrink(hashOf: (UInt32) -> UInt32) {
+        var size = 16
+        while count * 4 > size * 3 { size *= 2 }
+        if size < slots.count { resize(to: size, hashOf: hashOf) }
+    }
+
+    private mutating func resize(to size: Int, hashOf: (UInt32) -> UInt32) {
         let old = slots
-        slots = Array(repeating: Self.empty, count: max(old.count * 2, 16))
+        slots = Array(repeating: Self.empty, count: size)
         for row in old where row != Self.empty {
             place(row, hash: hashOf(row))
         }

@@ -7,7 +7,7 @@ import Glibc
 ///
 /// Not thread safe: the owner admits either readers together or one writer. Only `makeRoom` moves vectors. Memory is what
 /// the vectors need, 12 bytes a row for norms, counts and hashes, up to 11 more for the table that finds duplicates, and a
-/// byte a component and 12 a row for codes; it never shrinks.
+/// byte a component and 12 a row for codes; only `shrink` gives some of it back.
 package final class VectorStore {
     package let dimension: Int
     package let metric: Metric
@@ -120,6 +120,69 @@ package final class VectorStore {
         releasedRows -= 1
     }
 
+    // MARK: Compaction
+
+    /// Has the lowest free rows taken first. Returns them, ascending.
+    func sortFreeRows() -> RowSet {
+        let free = freeRowSet()
+        keepFree(free)
+        return free
+    }
+
+    /// Moves a vector to the free row that is next, references and all. Its old row waits for `reclaim`, as a released one does.
+    func move(_ row: Row) -> Row {
+        precondition(contains(row) && freeRows > 0, "a live row is moved to a free one")
+        let target = takeRow()
+        let (from, to) = (Int(row.rawValue), Int(target.rawValue))
+        let hash = hashes.base[from]
+        table.remove(row.rawValue, hashOf: self.hash(of:))
+        (vectors.base + to * stride).update(from: vectors.base + from * stride, count: dimension)
+        inverseNorms.base[to] = inverseNorms.base[from]
+        referenceCounts.base[to] = referenceCounts.base[from]
+        referenceCounts.base[from] = 0
+        hashes.base[to] = hash
+        table.insert(target.rawValue, hashOf: self.hash(of:))
+        codes?.encode(target, of: self)
+        releasedRows += 1
+        return target
+    }
+
+    /// Gives back the memory behind the last row that is not free.
+    func shrink() {
+        var free = freeRowSet()
+        while usedRows > 0, free.contains(Row(UInt32(usedRows - 1))) {
+            usedRows -= 1
+            free.remove(Row(UInt32(usedRows)))
+            freeRows -= 1
+        }
+        keepFree(free)
+        vectors.release(after: usedRows * stride)
+        inverseNorms.release(after: usedRows)
+        referenceCounts.release(after: usedRows)
+        hashes.release(after: usedRows)
+        codes?.release(after: usedRows)
+        table.shrink(hashOf: hash(of:))
+    }
+
+    private func freeRowSet() -> RowSet {
+        var free = RowSet()
+        var row = firstFreeRow
+        while row != .max {
+            free.insert(Row(row))
+            row = hash(of: row)
+        }
+        return free
+    }
+
+    /// Makes a list of the free rows, the lowest first.
+    private func keepFree(_ free: RowSet) {
+        firstFreeRow = .max
+        for row in free.first(.max).reversed() {
+            hashes.base[Int(row.rawValue)] = firstFreeRow
+            firstFreeRow = row.rawValue
+        }
+    }
+
     // MARK: Rows of a former store
 
     /// Appends `references.count` rows as another store had them, `vectors` with `dimension` numbers each. A row without references
@@ -191,6 +254,9 @@ package final class VectorStore {
         let vector = UnsafeBufferPointer(start: vectors.base + Int(row.rawValue) * stride, count: dimension)
         return try body(vector.span)
     }
+
+    /// Memory of rows that new vectors will take.
+    package var bytesOfFreeRows: Int { freeRows * (stride * MemoryLayout<Float>.stride + 12) }
 
     /// The rows that hold vectors, ascending.
     package var liveRows: some Sequence<Row> {

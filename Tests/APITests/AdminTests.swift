@@ -1,3 +1,7 @@
+import API
+import Database
+import HTTP
+import HTTPTypes
 import TestSupport
 import Testing
 
@@ -18,6 +22,73 @@ struct AdminTests {
 
         #expect(second.json["sequence"]?.integer == 2)
         #expect(server.get("/v1/admin/snapshots").json == ["snapshots": .array([second.json, first.json])])
+    }
+
+    @Test("a snapshot that is not the newest can be deleted")
+    func deleteSnapshot() throws {
+        let server = try TestServer()
+        _ = server.vectors()
+        let first = server.post("/v1/admin/snapshots", text: "").json
+        let path = "/v1/admin/snapshots/\(try #require(first["name"]?.string))"
+        #expect(server.delete(path).errorType == "ConflictError")
+        _ = server.vectors()
+        let second = server.post("/v1/admin/snapshots", text: "").json
+
+        #expect(server.delete(path).status == 204)
+
+        #expect(server.delete(path).errorType == "NotFoundError")
+        #expect(server.delete("/v1/admin/snapshots/LOCK").errorType == "NotFoundError")
+        #expect(server.delete("/v1/admin/snapshots/..%2fLOCK").errorType == "NotFoundError")
+        #expect(server.get("/v1/admin/snapshots").json == ["snapshots": .array([second])])
+    }
+
+    @Test("a snapshot is downloaded as a tar archive, piece by piece")
+    func archive() throws {
+        let server = try TestServer()
+        server.add([[1, 2, 3]], to: server.vectors())
+        let name = try #require(server.post("/v1/admin/snapshots", text: "").json["name"]?.string)
+
+        let response = server.api.respond(
+            to: Request(method: .get, path: "/v1/admin/snapshots/\(name)/archive", query: "", headers: [:], body: [], id: "1"))
+
+        #expect(response.status == .ok && response.body.isEmpty)
+        #expect(response.headers[.contentType] == "application/x-tar")
+        #expect(response.headers[.contentDisposition] == "attachment; filename=\"\(name).tar\"")
+        var archive: [UInt8] = []
+        let stream = try #require(response.stream)
+        try stream { archive += $0 }
+        // POSIX.1, pax: the magic of a header.
+        #expect(archive[257..<262].elementsEqual("ustar".utf8))
+        #expect(server.get("/v1/admin/snapshots/snapshot-0000000000000099.snap/archive").errorType == "NotFoundError")
+    }
+
+    @Test("a purge says how far it is and what it gave back")
+    func purge() throws {
+        let server = try TestServer()
+        #expect(server.get("/v1/admin/purge").json["state"] == "none")
+        let library = server.vectors()
+        let document = server.add((1...50).map { [Double($0), 1, 0] }, to: library)
+        server.add([[1, 0, 0]], to: library)
+        #expect(server.delete(try #require(document.headers[.location])).status == 204)
+
+        let purge = server.purge().json
+
+        #expect(purge["state"] == "done" && purge["libraries"] == 1 && purge["libraries_done"] == 1)
+        #expect(purge["rows_freed"] == 50 && purge["documents_moved"] == 1)
+        #expect(purge["disk_bytes"]?["before"]?.integer ?? 0 > purge["disk_bytes"]?["after"]?.integer ?? .max)
+        #expect(purge["finished_at"]?.string != nil)
+    }
+
+    @Test("what passes a budget is 507 and says which; deletions are not")
+    func budget() throws {
+        let server = try TestServer(budget: Budget(memoryBytes: 1 << 20))
+
+        let reply = server.post("/v1/libraries", ["name": "n"])
+
+        #expect(reply.status == 507 && reply.errorType == "InsufficientStorageError")
+        #expect(reply.json["detail"]?.string?.contains("MEMORY_BUDGET_BYTES = 1048576") == true)
+        let full = try TestServer(budget: Budget(diskReserveBytes: .max))
+        #expect(full.post("/v1/libraries", ["name": "n"]).json["detail"]?.string?.contains("DISK_RESERVE_BYTES") == true)
     }
 
     @Test("a parameter that it does not know is refused")

@@ -21,9 +21,11 @@ struct ContractTests {
     @Test("every listed route is reached")
     func reachesRoutes() throws {
         let server = try TestServer()
+        _ = server.vectors()
+        let snapshot = try #require(server.post("/v1/admin/snapshots", text: "").json["name"]?.string)
         for operation in Contract.shared.operations.keys.sorted() {
             let parts = operation.split(separator: " ").map(String.init)
-            let path = parts[1].replacing("{id}", with: "3f2a8c1e-0000-4000-8000-000000000000")
+            let path = parts[1].replacing("{id}", with: "3f2a8c1e-0000-4000-8000-000000000000").replacing("{name}", with: snapshot)
 
             let reply = server.send(try #require(HTTPRequest.Method(parts[0])), path)
 
@@ -42,7 +44,8 @@ struct ContractTests {
 
     @Test("the document's limits are the defaults of the settings")
     func limits() throws {
-        let settings = try Settings.load(environment: [:], machine: Machine(userID: 1000, home: "/home/nobody", cores: 2))
+        let settings = try Settings.load(
+            environment: [:], machine: Machine(userID: 1000, home: "/home/nobody", cores: 2, memoryBytes: 8 << 30))
         let schemas = try #require(Contract.shared.document["components"]?["schemas"])
         func limit(_ schema: String, _ property: String, _ keyword: String) -> Int? {
             schemas[schema]?["properties"]?[property]?[keyword]?.integer

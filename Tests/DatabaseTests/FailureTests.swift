@@ -25,7 +25,7 @@ struct FailureTests {
         #expect { try database.put(2, in: library, [chunk(2, [2, 0, 0, 0])]) } throws: { $0.isInsufficientSpace }
 
         #expect(try database.dump() == before)
-        let put = try database.put(2, in: library, [chunk(2, [3, 0, 0, 0])])
+        let put = try database.afterPause { try $0.put(2, in: library, [chunk(2, [3, 0, 0, 0])]) }
         #expect(put.sequence == .number(3))
         #expect(try database.find([0, 0, 0, 0], in: library) == [.number(1), .number(2)])
         #expect(test.storageFailures.current.isEmpty)
@@ -41,7 +41,8 @@ struct FailureTests {
         // The first is in the file and will be committed; the write after it fails, with all that is queued by then.
         let first = test.pending { [library] in try $0.put(2, in: library, [chunk(2, [2, 0, 0, 0])]).sequence }
         test.fileSystem.waitUntilSyncIsHeld()
-        test.fileSystem.failNextWrite(ENOSPC)
+        // Also when deletions are tried again.
+        test.fileSystem.failWrites(ENOSPC)
         let refused = [
             test.pending { [library] in _ = try $0.put(3, in: library, [chunk(3, [3, 0, 0, 0])], limit: 10) },
             test.pending { try $0.deleteDocument(.number(1)) },
@@ -52,11 +53,12 @@ struct FailureTests {
 
         #expect(try first.value() == .number(3))
         for change in refused { #expect { try change.value() } throws: { $0.isInsufficientSpace } }
+        test.fileSystem.repair()
 
         // The library is not about to go, document 1 is where it was, document 3 and chunk 3 are free and not counted.
         #expect(throws: DatabaseError.documentExists(.number(1))) { try database.put(1, in: library, []) }
         #expect(throws: DatabaseError.changedSince(.number(3))) { try database.deleteLibrary(library, expecting: .number(2)) }
-        try database.put(4, in: library, [chunk(3, [5, 0, 0, 0])], limit: 3)
+        try database.afterPause { _ = try $0.put(4, in: library, [chunk(3, [5, 0, 0, 0])], limit: 3) }
         try database.put(3, in: library, [], limit: 4)
         let live = try database.dump()
         #expect(live.libraries[0].documents.map(\.id) == [1, 2, 4, 3].map(DocumentID.number))
@@ -105,6 +107,22 @@ struct FailureTests {
         #expect(test.storageFailures.current.count == 1)
     }
 
+    @Test("whose directory cannot be synced for a snapshot stops all changes: the log's own names are synced with it", arguments: 0..<3)
+    func failedDirectorySync(passes: Int) throws {
+        let before = try database.dump()
+        // First that of the log's new segment, then those of the snapshot and of CURRENT.
+        test.fileSystem.failDirectorySync(EIO, after: passes)
+
+        #expect { try database.takeSnapshot() } throws: { $0.storageError?.category == .storageFailed }
+
+        while test.storageFailures.current.isEmpty { yieldThread() }
+        #expect(throws: DatabaseError.self) { try database.put(3, in: library, []) }
+        #expect(try database.dump() == before)
+        #expect(throws: StorageError.self) { try test.reopen() }
+        try test.open()
+        #expect(try test.database.dump() == before)
+    }
+
     @Test("that fails otherwise in a write stops all changes, too")
     func failedWrite() throws {
         test.fileSystem.failNextWrite(EIO)
@@ -126,6 +144,19 @@ struct FailureTests {
         #expect(try database.dump() == before)
         #expect(try database.find([1, 0, 0, 0], in: library) == [.number(1)])
         #expect(throws: Never.self) { try database.close() }
+    }
+}
+
+extension Database {
+    /// Makes a change as soon as a disk that was full is tried again.
+    fileprivate func afterPause<Success>(_ change: (Database) throws -> Success) throws -> Success {
+        while true {
+            do {
+                return try change(self)
+            } catch  where error.isInsufficientSpace {
+                yieldThread()
+            }
+        }
     }
 }
 

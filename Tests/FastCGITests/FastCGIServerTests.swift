@@ -46,6 +46,68 @@ import Testing
         #expect(head.text == "Status: 200 OK\r\n\r\n")
     }
 
+    @Test("sends a stream piece by piece, without its length, and none of it to HEAD")
+    func sendsStreams() throws {
+        let fixture = try ServerFixture { _ in
+            var response = Response(status: .ok)
+            response.stream = { put in
+                for number in 0..<300 { try [UInt8](repeating: UInt8(number % 256), count: 10_000).withUnsafeBytes(put) }
+            }
+            return response
+        }
+
+        let reply = fixture.socket.connect().exchange(Records.get("/"))
+        let head = fixture.socket.connect().exchange([("REQUEST_METHOD", "HEAD"), ("REQUEST_URI", "/")])
+
+        #expect(reply.isComplete)
+        #expect(reply.output.starts(with: "Status: 200 OK\r\n\r\n".utf8))
+        #expect(reply.output.suffix(3_000_000).first == 0 && reply.output.last == 43)
+        #expect(head.isComplete && head.text == "Status: 200 OK\r\n\r\n")
+    }
+
+    @Test("a stream that fails breaks off without an end, and the next request is served")
+    func breaksOff() throws {
+        struct Failed: Error {}
+        let fixture = try ServerFixture { request in
+            var response = Response(status: .ok)
+            if request.path == "/broken" {
+                response.stream = { put in
+                    try [UInt8](repeating: 1, count: 100_000).withUnsafeBytes(put)
+                    throw Failed()
+                }
+            }
+            return response
+        }
+
+        let reply = fixture.socket.connect().exchange(Records.get("/broken"))
+
+        #expect(!reply.isComplete && reply.isClosed)
+        #expect(fixture.socket.connect().exchange(Records.get("/")).isComplete)
+    }
+
+    @Test("a stream ends when nobody reads it any more")
+    func endsWithItsReader() throws {
+        let gate = Gate()
+        let fixture = try ServerFixture(workers: 1) { request in
+            var response = Response(status: .ok)
+            guard request.path == "/endless" else { return response }
+            response.stream = { put in
+                gate.pass()
+                while true { try [UInt8](repeating: 1, count: 100_000).withUnsafeBytes(put) }
+            }
+            return response
+        }
+        do {
+            let client = fixture.socket.connect()
+            client.send(Records.request(Records.get("/endless")))
+            gate.waitForArrival()
+        }
+
+        gate.open()
+
+        #expect(fixture.socket.connect().exchange(Records.get("/")).isComplete)
+    }
+
     @Test("a body over the limit is read, thrown away and refused", arguments: [true, false])
     func refusesLargeBodies(isAnnounced: Bool) throws {
         let fixture = try ServerFixture(maxBodyBytes: 100)

@@ -4,8 +4,8 @@ import TestSupport
 let shippedFile = checkout + "/Config/quire.yaml"
 let nginxSource = checkout + "/nginx"
 
-let ordinaryUser = Machine(userID: 1000, home: "/home/ada", cores: 6)
-let rootUser = Machine(userID: 0, home: "/superuser", cores: 6)
+let ordinaryUser = Machine(userID: 1000, home: "/home/ada", cores: 6, memoryBytes: 8 << 30)
+let rootUser = Machine(userID: 0, home: "/superuser", cores: 6, memoryBytes: 8 << 30)
 
 /// Settings of an ordinary user with nothing else in the environment.
 func settings(_ environment: [String: String] = [:], file: String? = nil, machine: Machine = ordinaryUser) throws(SettingsError) -> Settings

@@ -53,16 +53,17 @@ struct SettingsTests {
         #expect(try settings(["XDG_RUNTIME_DIR": "/run/user/1000/"]).runDirectory == "/run/user/1000/quire/8080")
         #expect(try settings(["XDG_RUNTIME_DIR": "relative", "TMPDIR": "/t"]).runDirectory == "/t/quire-1000/8080")
         #expect(try settings(["TMPDIR": "relative"]).runDirectory == "/tmp/quire-1000/8080")
-        #expect(try settings(machine: Machine(userID: 1, home: "/x", cores: 1)).workerThreads == 16)
-        #expect(try settings(machine: Machine(userID: 1, home: "/x", cores: 200)).nginxWorkerProcesses == 64)
-        #expect(try settings(machine: Machine(userID: 1, home: "/x", cores: 300)).indexBuildThreads == 256)
+        #expect(try settings(machine: Machine(userID: 1, home: "/x", cores: 1, memoryBytes: 8 << 30)).workerThreads == 16)
+        #expect(try settings(machine: Machine(userID: 1, home: "/x", cores: 200, memoryBytes: 8 << 30)).nginxWorkerProcesses == 64)
+        #expect(try settings(machine: Machine(userID: 1, home: "/x", cores: 300, memoryBytes: 8 << 30)).indexBuildThreads == 256)
     }
 
     @Test("can each be set from the environment, and from the file in lower case")
     func overrides() throws {
         let changed = [
             "HOST": "::1", "PORT": "1", "VECTOR_DB_DATA_DIR": "/data/", "DURABILITY": "interval:250",
-            "SNAPSHOT_LOG_BYTES": "2097152", "MAX_CHUNKS_PER_DOCUMENT": "2",
+            "SNAPSHOT_LOG_BYTES": "2097152", "MEMORY_BUDGET_BYTES": "1073741824", "DISK_RESERVE_BYTES": "0",
+            "MAX_CHUNKS_PER_DOCUMENT": "2",
             "MAX_CHUNK_LENGTH": "3", "MAX_QUERY_LENGTH": "4", "MAX_RESULTS_K": "5", "MAX_DOCUMENTS_PER_LIBRARY": "0",
             "MAX_TAGS_PER_DOCUMENT": "7", "MAX_TAG_LENGTH": "8", "MAX_TITLE_LENGTH": "9", "MAX_AUTHOR_LENGTH": "10",
             "MAX_BODY_BYTES": "2048", "EMBEDDING_MODEL": "embed-english-v3.0", "EMBEDDING_DIMENSION": "1024",
@@ -80,6 +81,8 @@ struct SettingsTests {
         #expect(fromEnvironment.host.inURL == "[::1]")
         #expect(fromEnvironment.port == 1)
         #expect(fromEnvironment.snapshotLogBytes == 2 << 20)
+        #expect(fromEnvironment.memoryBudgetBytes == 1 << 30)
+        #expect(fromEnvironment.diskReserveBytes == 0)
         #expect(fromEnvironment.dataDirectory == "/data")
         #expect(fromEnvironment.durability == .interval(milliseconds: 250))
         #expect(fromEnvironment.maxChunksPerDocument == 2)
@@ -232,7 +235,7 @@ struct SettingsTests {
 
     @Test("say which default cannot be worked out")
     func homeless() {
-        let nobody = Machine(userID: 65_534, home: nil, cores: 1)
+        let nobody = Machine(userID: 65_534, home: nil, cores: 1, memoryBytes: 8 << 30)
 
         #expect(refusal(machine: nobody)?.description.hasPrefix("VECTOR_DB_DATA_DIR: \"auto\" (the default) is refused") == true)
         #expect(refusal(["VECTOR_DB_DATA_DIR": "~/x"], machine: nobody) != nil)

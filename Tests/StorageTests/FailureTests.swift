@@ -89,24 +89,6 @@ struct FailureTests {
         #expect(try openLog(fileSystem).records.map(\.payload) == [[3]])
     }
 
-    @Test("without space for zeros ahead, records are written without them")
-    func noSpaceForAllocation() throws {
-        let failed = Shared(0)
-        let fileSystem = SimulatedFileSystem { call in
-            guard call.writesZeros, call.numberOfOperation > 2 else { return nil }
-            failed.update { $0 += 1 }
-            return .partial(16, ENOSPC)
-        }
-        let log = try startLog(fileSystem)
-        for number in 1...30 {
-            try log.waitUntilCommitted(try log.append(type: 7, payload: [UInt8](repeating: UInt8(number), count: 600)))
-        }
-        try log.close()
-
-        #expect(failed.current > 1)
-        #expect(try openLog(SimulatedFileSystem(fileSystem.files)).records.map(\.payload.first) == (1...30).map { UInt8($0) })
-    }
-
     @Test("a disk that fails while zeros are written ahead poisons")
     func allocationFails() throws {
         let fileSystem = SimulatedFileSystem { $0.writesZeros && $0.numberOfOperation > 2 ? .fail(EIO) : nil }
@@ -144,7 +126,7 @@ struct FailureTests {
         let failures = Shared<[StorageError]>([])
         let log = try startLog(fileSystem, failed: { error in failures.update { $0.append(error) } })
         try log.waitUntilCommitted(try log.append(type: 7, payload: payload(1)))
-        let error = StorageError.poisoned(operation: "\(operation)", path: firstSegment, errno: errno)
+        let error = StorageError.poisoned(operation: operation.systemCall, path: firstSegment, errno: errno)
 
         failing.update { $0 = true }
         let failed = try log.append(type: 7, payload: payload(2))
@@ -189,7 +171,7 @@ struct FailureTests {
     func idleSyncFails() throws {
         let failing = Shared(false)
         let fileSystem = SimulatedFileSystem { $0.operation == .synchronizeData && failing.current ? .fail(EIO) : nil }
-        let error = StorageError.poisoned(operation: "synchronizeData", path: firstSegment, errno: EIO)
+        let error = StorageError.poisoned(operation: "fdatasync", path: firstSegment, errno: EIO)
 
         let idle = Shared<StorageError?>(nil)
         let first = try startLog(

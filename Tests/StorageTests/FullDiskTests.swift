@@ -44,22 +44,23 @@ struct FullDiskTests {
 
     @Test("has its free space back from zeros that did not fit, and is not asked for them with the next record")
     func givesZerosBack() throws {
-        let zeros = Shared(0)
+        let writesOfZeros = Shared(0)
         let fileSystem = SimulatedFileSystem(capacity: Self.capacity) { call in
-            if call.writesZeros { zeros.update { $0 += 1 } }
+            if call.writesZeros { writesOfZeros.update { $0 += 1 } }
             return nil
         }
         let log = try startLog(fileSystem, options: smallOptions(first: 128 << 10))
         let record = [UInt8](repeating: 1, count: 50_000)
         for _ in 1...3 { try log.waitUntilCommitted(try log.append(type: 7, payload: record)) }
         let end = recordOffsets(fileSystem.files[firstSegment]!).last!
-        let writesOfZeros = zeros.current
+        let before = writesOfZeros.current
 
         // 128 KiB more did not fit behind the third record, and the fourth is not 128 KiB further.
         #expect(fileSystem.files[firstSegment]!.count == end)
         try log.waitUntilCommitted(try log.append(type: 7, payload: record))
         #expect(fileSystem.files[firstSegment]!.count == end + header(1, synced: 0, count: 50_000).recordLength)
-        #expect(writesOfZeros > 1 && zeros.current == writesOfZeros)
+        // The zeros in the place of the record itself.
+        #expect(before > 1 && writesOfZeros.current == before + 1)
         try log.close()
     }
 
@@ -80,6 +81,75 @@ struct FullDiskTests {
         let end = try #require(recordOffsets(bytes).last)
         #expect(end < bytes.count && bytes[end...].allSatisfy { $0 == 0 })
         try log.close()
+    }
+
+    @Test("has room for records that may use the reserve when nothing else fits, also after a start, until the reserve is used up")
+    func reserve() throws {
+        let fileSystem = SimulatedFileSystem(capacity: 64 << 10)
+        let options = smallOptions(first: 16 << 10, reserve: 8 << 10, pauseWhenFull: .seconds(3600))
+        var log = try startLog(fileSystem, options: options)
+        var taken = 0
+        #expect(throws: StorageError.insufficientSpace(path: firstSegment, errno: ENOSPC)) {
+            while true {
+                try log.waitUntilCommitted(try log.append(type: 7, payload: [UInt8](repeating: 1, count: 1000)))
+                taken += 1
+            }
+        }
+        log.resume()
+        #expect((40...60).contains(taken))
+        // What fills a disk is not always the log.
+        try fileSystem.fill("elsewhere/file")
+
+        try log.close()
+        log = try startLog(fileSystem, options: options)
+        var deletions = 0
+        #expect(throws: StorageError.insufficientSpace(path: firstSegment, errno: ENOSPC)) {
+            while true {
+                try log.waitUntilCommitted(
+                    try log.append(type: 5, payload: [UInt8](repeating: 2, count: 40), mayUseReserve: true))
+                deletions += 1
+            }
+        }
+        log.resume()
+
+        #expect((90...120).contains(deletions))
+        try log.close()
+        #expect(try openLog(fileSystem, options: options).records.count == taken + deletions)
+    }
+
+    @Test("refuses for a while only what may not use the reserve, and nothing once there is space again")
+    func pause() throws {
+        let fileSystem = SimulatedFileSystem(["elsewhere/file": [UInt8](repeating: 1, count: 40_000)], capacity: 64 << 10)
+        let options = smallOptions(first: 16 << 10, reserve: 8 << 10, pauseWhenFull: .milliseconds(100))
+        let log = try startLog(fileSystem, options: options)
+        let large = [UInt8](repeating: 1, count: 30_000)
+        let full = StorageError.insufficientSpace(path: firstSegment, errno: ENOSPC)
+        #expect(throws: full) { try log.waitUntilCommitted(try log.append(type: 7, payload: large)) }
+        log.resume()
+        let refused = SuspendingClock.now
+        try fileSystem.remove("elsewhere/file")
+
+        // Refused without a try, and beside it what may use the reserve is not.
+        #expect(throws: full) { _ = try log.append(type: 7, payload: large) }
+        try log.waitUntilCommitted(try log.append(type: 5, payload: [], mayUseReserve: true))
+        while (try? log.append(type: 7, payload: large)) == nil { sched_yield() }
+        #expect(SuspendingClock.now - refused >= .milliseconds(100))
+        try log.close()
+        #expect(try openLog(fileSystem, options: options).records.count == 2)
+    }
+
+    @Test("keeps a start from copying a torn tail, not from cutting it off")
+    func tornTail() throws {
+        var files = try filesOfLog(records: 3)
+        let end = try #require(recordOffsets(files[firstSegment]!).last)
+        files[firstSegment]!.replaceSubrange(end..<end + 100, with: [UInt8](repeating: 7, count: 100))
+        let fileSystem = SimulatedFileSystem(files, capacity: 4096)
+
+        let (log, records) = try openLog(fileSystem)
+
+        #expect(records.count == 3)
+        #expect(log.recovery.truncatedBytes >= 100 && log.recovery.tornFile == nil)
+        #expect(fileSystem.files.keys.sorted() == [firstSegment])
     }
 
     @Test("loses no acknowledged record when the power goes, and keeps none that it refused", arguments: 0..<4)
@@ -104,7 +174,8 @@ struct FullDiskTests {
             var last: [UInt8]?
             do {
                 // In every other run, the segments that a full disk has no space for are small as well.
-                let options = smallOptions(segmentLimit: seed / 4 % 2 == 0 ? 64 << 20 : 4096, first: 2048)
+                let options = smallOptions(
+                    segmentLimit: seed / 4 % 2 == 0 ? 64 << 20 : 4096, first: 2048, reserve: seed / 8 % 2 == 0 ? 0 : 1024)
                 let log = try startLog(fileSystem, options: options)
                 let outcome = appendUntilPowerLoss(log, &kept, &generator)
                 refusals += outcome.refusals

@@ -9,13 +9,15 @@ let secondSegment = "data/wal-0000000000000002.log"
 let thirdSegment = "data/wal-0000000000000003.log"
 let testID = DatabaseID(high: 0x0123_4567_89ab_4def, low: 0x8123_4567_89ab_cdef)
 
-/// A small log: 4 KiB at first, seals only when it is closed.
+/// A small log: 4 KiB at first, no reserve, seals only when it is closed.
 func smallOptions(
-    segmentLimit: UInt64 = 64 << 20, idleBeforeSeal: Duration = .seconds(3600), queueLimit: Int = 1 << 20, first: UInt64 = 4096
+    segmentLimit: UInt64 = 64 << 20, idleBeforeSeal: Duration = .seconds(3600), queueLimit: Int = 1 << 20, first: UInt64 = 4096,
+    reserve: UInt64 = 0,
+    pauseWhenFull: Duration = .zero
 ) -> LogOptions {
     LogOptions(
-        allocation: LogOptions.Allocation(first: first, largestStep: first * 4), segmentLimit: segmentLimit,
-        idleBeforeSeal: idleBeforeSeal, queueLimit: queueLimit, newDatabaseID: testID)
+        allocation: LogOptions.Allocation(first: first, largestStep: first * 4, reserve: reserve), segmentLimit: segmentLimit,
+        idleBeforeSeal: idleBeforeSeal, pauseWhenFull: pauseWhenFull, queueLimit: queueLimit, newDatabaseID: testID)
 }
 
 /// Opens a log and returns it with the payloads it replayed. It is not started.

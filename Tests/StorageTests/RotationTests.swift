@@ -192,8 +192,8 @@ struct RotationTests {
 
     @Test("who waits for the end of the segment does not fail with records that found no space")
     func requestOutlivesRecords() throws {
-        let queue = LogQueue(lastSequence: .zero, byteLimit: 1000)
-        let record = try queue.append(type: 7, version: 1, flags: [], payload: [])
+        let queue = LogQueue(lastSequence: .zero, options: smallOptions())
+        let record = try queue.append(type: 7, version: 1, flags: [], payload: [], mayUseReserve: false)
         let rotation = try queue.requestRotation()
 
         let stopped = queue.stop(.failing(.insufficientSpace(path: firstSegment, errno: ENOSPC)))

@@ -16,6 +16,15 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     enum Operation: Hashable, Sendable {
         case open, size, read, write, truncate, synchronizeData, synchronize, close
         case makeDirectory, list, rename, remove, synchronizeDirectory
+
+        /// As errors of the real one call it.
+        var systemCall: String {
+            switch self {
+            case .synchronizeData: "fdatasync"
+            case .synchronize, .synchronizeDirectory: "fsync"
+            default: "\(self)"
+            }
+        }
     }
 
     struct Call: Sendable {
@@ -139,6 +148,15 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
 
     var callCount: Int { lock.withLock { calls } }
 
+    /// Has a file take all the space that there is.
+    func fill(_ path: String) throws(StorageError) {
+        let file = try open(path, for: .creating)
+        let size = capacity ?? 0
+        do { try file.writeFully([UInt8](repeating: 1, count: size)[...], at: 0) } catch {
+            guard case .ioFailed(_, _, ENOSPC) = error else { throw error }
+        }
+    }
+
     func hasUnsyncedBytes(_ path: String) -> Bool { lock.withLock { names[path]?.pending.isEmpty == false } }
 
     /// Returns once `operation` was asked for `count` times.
@@ -222,6 +240,13 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         try perform(.synchronizeDirectory, path) { history = [names] }
     }
 
+    func freeBytes(_ directory: String) throws(StorageError) -> Int {
+        lock.withLock {
+            guard let capacity else { return .max }
+            return capacity - names.values.reduce(0) { $0 + $1.blocks.count } * Self.blockSize
+        }
+    }
+
     /// Counts the call, fails it if it is to fail, else runs it. The limit of a transfer bounds its bytes.
     fileprivate func perform<Result>(
         _ operation: Operation, _ path: String, _ body: () throws(StorageError) -> Result
@@ -244,10 +269,10 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
             switch fault {
             case nil: return try body(.max)
             case .short(let count): return try body(count)
-            case .fail(let errno): throw .ioFailed(operation: "\(operation)", path: path, errno: errno)
+            case .fail(let errno): throw .ioFailed(operation: operation.systemCall, path: path, errno: errno)
             case .partial(let count, let errno):
                 partially(count)
-                throw .ioFailed(operation: "\(operation)", path: path, errno: errno)
+                throw .ioFailed(operation: operation.systemCall, path: path, errno: errno)
             }
         }
     }

@@ -6,6 +6,9 @@
 /// Bounds the heaps that malloc keeps for threads: each holds on to freed memory of its own. Call before other threads start.
 void quire_limit_arenas(int count);
 
+/// Gives what malloc keeps of freed memory back to the system. Takes time for a large heap.
+void quire_give_back_freed_memory(void);
+
 /// Moves mapped pages to `to`, replacing what is mapped there, without copying them. Returns 0, or an errno value.
 int quire_move_pages(void *from, size_t bytes, void *to);
 

@@ -14,6 +14,8 @@ package protocol FileSystem: Sendable {
     func remove(_ path: String) throws(StorageError)
     /// Makes the creations, renames and removals in a directory durable.
     func synchronizeDirectory(_ path: String) throws(StorageError)
+    /// Bytes that a file in the directory could still take.
+    func freeBytes(_ directory: String) throws(StorageError) -> Int
 }
 
 /// What a file is opened for.

@@ -54,6 +54,12 @@ package struct LocalFileSystem: FileSystem {
         defer { _ = Glibc.close(descriptor) }
         try posix("fsync", path) { fsync(descriptor) }
     }
+
+    package func freeBytes(_ directory: String) throws(StorageError) -> Int {
+        var information = statvfs()
+        try posix("statvfs", directory) { statvfs(directory, &information) }
+        return Int(clamping: information.f_bavail.multipliedReportingOverflow(by: information.f_frsize).partialValue)
+    }
 }
 
 /// An open descriptor, closed by `close` or with the object.

@@ -8,6 +8,7 @@ final class LogBatch: @unchecked Sendable {
         let version: UInt8
         let flags: RecordFlags
         let sequence: SequenceNumber
+        let mayUseReserve: Bool
         let payload: [UInt8]
     }
 

@@ -6,10 +6,13 @@ package struct LogOptions: Sendable {
         package var first: UInt64
         /// A segment doubles when it is full, up to this many bytes at a time.
         package var largestStep: UInt64
+        /// Bytes behind the last record that only records with `mayUseReserve` may take: about 80 for the deletion of a document.
+        package var reserve: UInt64
 
-        package init(first: UInt64 = 1 << 20, largestStep: UInt64 = 16 << 20) {
+        package init(first: UInt64 = 2 << 20, largestStep: UInt64 = 16 << 20, reserve: UInt64 = 1 << 20) {
             self.first = first
             self.largestStep = largestStep
+            self.reserve = reserve
         }
     }
 
@@ -18,6 +21,8 @@ package struct LogOptions: Sendable {
     package var segmentLimit: UInt64
     /// How long nothing is written before a seal proves the last records.
     package var idleBeforeSeal: Duration
+    /// How long a full disk gets only records that may use the reserve, before it is tried with others again.
+    package var pauseWhenFull: Duration
     /// Payload bytes that may wait for the disk; more are refused. A single record is always taken.
     package var queueLimit: Int
     /// The name of the database, should the log be created; an existing log has its own.
@@ -25,11 +30,12 @@ package struct LogOptions: Sendable {
 
     package init(
         allocation: Allocation = Allocation(), segmentLimit: UInt64 = 64 << 20, idleBeforeSeal: Duration = .milliseconds(100),
-        queueLimit: Int = 256 << 20, newDatabaseID: DatabaseID = .random()
+        pauseWhenFull: Duration = .milliseconds(250), queueLimit: Int = 256 << 20, newDatabaseID: DatabaseID = .random()
     ) {
         self.allocation = allocation
         self.segmentLimit = segmentLimit
         self.idleBeforeSeal = idleBeforeSeal
+        self.pauseWhenFull = pauseWhenFull
         self.queueLimit = queueLimit
         self.newDatabaseID = newDatabaseID
     }

@@ -14,6 +14,10 @@ final class LogQueue: @unchecked Sendable {
 
     private struct State {
         var health = Health.running
+        /// Until then, what may not use the reserve is refused with this: there was no space for it just now.
+        var full: (until: SuspendingClock.Instant, error: StorageError)?
+        /// What somebody else than the writer found, which is to poison the log.
+        var failure: StorageError?
         var isClosing = false
         /// Takes new records until the writer takes it.
         var open = LogBatch()
@@ -27,10 +31,12 @@ final class LogQueue: @unchecked Sendable {
     private let work = Condition()
     private var state: State
     private let byteLimit: Int
+    private let pauseWhenFull: Duration
 
-    init(lastSequence: SequenceNumber, byteLimit: Int) {
+    init(lastSequence: SequenceNumber, options: LogOptions) {
         state = State(lastAppended: lastSequence, lastWritten: lastSequence, lastDurable: lastSequence)
-        self.byteLimit = byteLimit
+        byteLimit = options.queueLimit
+        pauseWhenFull = options.pauseWhenFull
     }
 
     var lastSequence: SequenceNumber { lock.withLock { state.lastAppended } }
@@ -38,7 +44,9 @@ final class LogQueue: @unchecked Sendable {
 
     // MARK: Appenders
 
-    func append(type: UInt8, version: UInt8, flags: RecordFlags, payload: [UInt8]) throws(StorageError) -> PendingRecord {
+    func append(
+        type: UInt8, version: UInt8, flags: RecordFlags, payload: [UInt8], mayUseReserve: Bool
+    ) throws(StorageError) -> PendingRecord {
         guard payload.count <= LogRecord.maximumPayloadLength else {
             throw .recordTooLarge(bytes: payload.count, limit: LogRecord.maximumPayloadLength)
         }
@@ -48,12 +56,18 @@ final class LogQueue: @unchecked Sendable {
             case .failing(let error), .poisoned(let error): throw error
             }
             guard !state.isClosing else { throw .closed }
+            if let full = state.full, !mayUseReserve {
+                guard SuspendingClock.now >= full.until else { throw full.error }
+                state.full = nil
+            }
             let batch = state.open
             let waiting = batch.payloadBytes + payload.count
             guard batch.records.isEmpty || waiting <= byteLimit else { throw .queueFull(bytes: waiting, limit: byteLimit) }
             state.lastAppended = state.lastAppended.next
             batch.records.append(
-                LogBatch.QueuedRecord(type: type, version: version, flags: flags, sequence: state.lastAppended, payload: payload))
+                LogBatch.QueuedRecord(
+                    type: type, version: version, flags: flags, sequence: state.lastAppended, mayUseReserve: mayUseReserve,
+                    payload: payload))
             batch.payloadBytes = waiting
             if batch.records.count == 1 { work.signal() }
             return PendingRecord(sequence: state.lastAppended, commit: batch.commit)
@@ -89,6 +103,14 @@ final class LogQueue: @unchecked Sendable {
         }
     }
 
+    /// Has the writer poison the log.
+    func reportFailure(_ error: StorageError) {
+        lock.withLock {
+            state.failure = error
+            work.signal()
+        }
+    }
+
     /// Ends appending; what is queued is still written.
     func beginClosing() {
         lock.withLock {
@@ -106,12 +128,15 @@ final class LogQueue: @unchecked Sendable {
         case nothing
         /// All is written and nothing more will come.
         case close
+        /// What was reported from elsewhere.
+        case failure(StorageError)
     }
 
     /// The next batch, once there is one. Waits for `limit`, or without limit when nil.
     func next(atMost limit: Duration?) -> Work {
         lock.withLock {
             while true {
+                if let failure = state.failure { return .failure(failure) }
                 if !state.open.isEmpty {
                     defer { state.open = LogBatch() }
                     return .batch(state.open)
@@ -142,9 +167,11 @@ final class LogQueue: @unchecked Sendable {
             let stopped = state.open
             state.open = LogBatch()
             state.health = health
-            if case .poisoned = health {
-                state.lastAppended = state.lastWritten
-            } else {
+            switch health {
+            case .running: preconditionFailure("nothing stops what runs")
+            case .poisoned: state.lastAppended = state.lastWritten
+            case .failing(let error):
+                state.full = (.now + pauseWhenFull, error)
                 swap(&state.open.rotation, &stopped.rotation)
             }
             return stopped

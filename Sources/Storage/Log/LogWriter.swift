@@ -58,6 +58,8 @@ final class LogWriter: @unchecked Sendable {
                 do { try perform(batch, observer) } catch { throw poison(error, batch, observer) }
             case .nothing:
                 do { try performDuty() } catch { throw poison(error, nil, observer) }
+            case .failure(let error):
+                throw poison(error, nil, observer)
             case .close:
                 do { try synchronizeAndSeal() } catch { throw poison(error, nil, observer) }
                 return
@@ -82,9 +84,6 @@ final class LogWriter: @unchecked Sendable {
         do {
             try append(batch)
         } catch .ioFailed(_, let path, let errno) where StorageError.isOutOfSpace(errno) {
-            try segment.cutBack()
-            durable = written
-            advance()
             let error = StorageError.insufficientSpace(path: path, errno: errno)
             fail([batch.commit], .failing(error), error, observer)
             return
@@ -109,7 +108,7 @@ final class LogWriter: @unchecked Sendable {
                 sequence: record.sequence, syncedSequence: durable)
             checksums.append(header.encode(payload: record.payload, segmentChecksum: segment.checksum, into: &buffer))
         }
-        try segment.append(buffer, checksums: checksums)
+        try segment.append(buffer, checksums: checksums, mayUseReserve: batch.records.allSatisfy(\.mayUseReserve))
     }
 
     /// Tells everyone how far the log is.
@@ -179,10 +178,10 @@ final class LogWriter: @unchecked Sendable {
         let checksum = RecordHeader.seal(written).encode(payload: [], segmentChecksum: segment.checksum, into: &record)
         isSealed = true
         do {
-            try segment.append(record, checksums: [checksum])
+            try segment.append(record, checksums: [checksum], mayUseReserve: true)
         } catch .ioFailed(_, _, let errno) where StorageError.isOutOfSpace(errno) {
             // Nobody waits for a seal: the log is as good as one killed before it, and the next batch gets its own.
-            return try segment.cutBack()
+            return
         }
         try segment.synchronize()
         advance()

@@ -12,7 +12,8 @@ package struct RecoveryReport: Sendable, Equatable {
     package var sealed = false
     /// Bytes of a torn tail that were cut off.
     package var truncatedBytes: UInt64 = 0
-    /// Where they were copied to: a name in the directory. The next torn tail of the same segment replaces it.
+    /// Where they were copied to: a name in the directory; nil without space for the copy. The next torn tail of the same segment
+    /// replaces it.
     package var tornFile: String?
     /// Files left over from a creation that a crash cut short, removed.
     package var removedFiles: [String] = []

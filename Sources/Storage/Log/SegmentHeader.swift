@@ -20,9 +20,12 @@ struct SegmentHeader: Equatable {
     var previousLastSequence: SequenceNumber
     var previousChecksum: UInt32
 
-    static func first(of databaseID: DatabaseID) -> SegmentHeader {
+    static func first(of databaseID: DatabaseID) -> SegmentHeader { following(.zero, of: databaseID) }
+
+    /// The header of the only segment of a log that goes on behind a known state.
+    static func following(_ last: SequenceNumber, of databaseID: DatabaseID) -> SegmentHeader {
         SegmentHeader(
-            databaseID: databaseID, number: 1, firstSequence: SequenceNumber.zero.next, previousLastSequence: .zero, previousChecksum: 0)
+            databaseID: databaseID, number: 1, firstSequence: last.next, previousLastSequence: last, previousChecksum: 0)
     }
 
     /// Whether there were records before this segment. They were on disk before its header was written, which therefore proves as

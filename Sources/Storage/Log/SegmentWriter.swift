@@ -1,7 +1,8 @@
 import Glibc
 
 /// Appends to the last segment of a log, into zeros that were written ahead: a sync is then about bytes only and not about the
-/// file's growth, which on this kind of disk takes a third of the time.
+/// file's growth, which on this kind of disk takes a third of the time. The last of these zeros are a reserve: with them a full disk
+/// still has room for the records that give space back.
 ///
 /// Belongs to one thread at a time.
 final class SegmentWriter {
@@ -16,7 +17,7 @@ final class SegmentWriter {
     private(set) var allocated: UInt64
     /// The chain over the checksums of the segment's records.
     private(set) var chain: UInt32
-    /// Zeros are not tried again before the records reach this place: the last ones found no space.
+    /// No zeros ahead are tried before the file has this size: the last ones found no space.
     private var noZerosBefore: UInt64 = 0
 
     private static let zeros = [UInt8](repeating: 0, count: 1 << 20)
@@ -32,6 +33,11 @@ final class SegmentWriter {
         end = position.offset
         allocated = try file.size()
         chain = position.chain
+        do {
+            try makeRoom(for: end + allocation.reserve)
+        } catch .ioFailed(_, _, let errno) where StorageError.isOutOfSpace(errno) {
+            // The next record that may not do without finds the same, and is refused.
+        }
     }
 
     /// Creates the file of a segment with its header and the zeros of the first allocation, whole or not at all. It is there for
@@ -54,21 +60,26 @@ final class SegmentWriter {
             lastSequence: header.previousLastSequence, sealed: header.provesEarlierRecords)
     }
 
-    /// Writes whole records at the end, whose checksums are `checksums`. After a failure some of their bytes may be in the file:
-    /// call `cutBack` before anything else, or stop.
-    func append(_ records: [UInt8], checksums: [UInt32]) throws(StorageError) {
+    /// Writes whole records at the end, whose checksums are `checksums`. Without space for them, and behind them for the reserve
+    /// unless they may use it, this fails and there is no trace of them.
+    func append(_ records: [UInt8], checksums: [UInt32], mayUseReserve: Bool) throws(StorageError) {
         let newEnd = end + UInt64(records.count)
-        // The records come first: zeros may only have the space that they leave.
-        try file.writeFully(records[...], at: end)
-        if newEnd > allocated { allocated = try extend(beyond: newEnd) }
+        try makeRoom(for: newEnd + (mayUseReserve ? 0 : allocation.reserve))
+        do {
+            try file.writeFully(records[...], at: end)
+        } catch .ioFailed(let operation, let path, let errno) where StorageError.isOutOfSpace(errno) {
+            // A file system that takes space for what is overwritten.
+            try cutBack()
+            throw .ioFailed(operation: operation, path: path, errno: errno)
+        }
         end = newEnd
         for checksum in checksums {
             chain = withUnsafeBytes(of: checksum.littleEndian) { crc32c(chain, $0) }
         }
     }
 
-    /// Removes what a failed `append` left, durably.
-    func cutBack() throws(StorageError) {
+    /// Removes what is behind the records, durably.
+    private func cutBack() throws(StorageError) {
         try file.truncate(to: end)
         try file.synchronize()
         allocated = end
@@ -88,25 +99,30 @@ final class SegmentWriter {
         try file.close()
     }
 
-    /// Writes zeros from `newEnd`, the end of the file, up to a new size, and returns it. Without space for all of them it does
-    /// without any, and leaves the space to the next records and to others: zeros save time, nothing else.
-    private func extend(beyond newEnd: UInt64) throws(StorageError) -> UInt64 {
-        guard newEnd >= noZerosBefore else { return newEnd }
+    /// Sees to it that the file has at least `needed` bytes, and some more for what comes next. Without space for these it does without
+    /// them, and leaves the space to others: they save time, nothing else. Without space for `needed` it fails, and changes nothing.
+    private func makeRoom(for needed: UInt64) throws(StorageError) {
+        guard needed > allocated else { return }
         let step = min(max(allocated, allocation.first), allocation.largestStep)
-        let target = max(newEnd, allocated + step)
-        var position = newEnd
-        while position < target {
-            let count = Int(min(target - position, UInt64(Self.zeros.count)))
-            do {
-                try file.writeFully(Self.zeros.prefix(count), at: position)
-            } catch .ioFailed(_, _, let errno) where StorageError.isOutOfSpace(errno) {
-                try file.truncate(to: newEnd)
-                noZerosBefore = newEnd + step
-                return newEnd
-            }
+        let target = needed >= noZerosBefore ? max(needed, allocated + step) : needed
+        do {
+            try fill(to: needed)
+            try fill(to: target)
+        } catch .ioFailed(let operation, let path, let errno) where StorageError.isOutOfSpace(errno) {
+            try file.truncate(to: allocated)
+            noZerosBefore = allocated + step
+            if allocated < needed { throw .ioFailed(operation: operation, path: path, errno: errno) }
+        }
+    }
+
+    private func fill(to size: UInt64) throws(StorageError) {
+        var position = allocated
+        while position < size {
+            let count = Int(min(size - position, UInt64(Self.zeros.count)))
+            try file.writeFully(Self.zeros.prefix(count), at: position)
             position += UInt64(count)
         }
-        return target
+        allocated = size
     }
 }
 

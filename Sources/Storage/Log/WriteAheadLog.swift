@@ -52,7 +52,7 @@ package final class WriteAheadLog: Sendable {
         // they count; and what is written next will call them synced.
         try segment.synchronize()
         try fileSystem.synchronizeDirectory(directory)
-        let queue = LogQueue(lastSequence: position.lastSequence, byteLimit: options.queueLimit)
+        let queue = LogQueue(lastSequence: position.lastSequence, options: options)
         let retained = RetainedSegments(finished: recovery.finished, currentBytes: segment.end)
         let writer = LogWriter(
             queue: queue, retained: retained, segment: segment, position: position, directory: directory, fileSystem: fileSystem,
@@ -75,27 +75,34 @@ package final class WriteAheadLog: Sendable {
         self.writer = writer
     }
 
-    /// Copies the torn bytes away, durably, before they are cut off. Interrupted anywhere, the next start does the same again.
+    /// Copies the torn bytes away, durably, before they are cut off; only a full disk goes without the copy. Interrupted anywhere, the
+    /// next start does the same again.
     private static func cutTail(
         of position: LogRecovery.Position, end: UInt64, in directory: String, _ fileSystem: any FileSystem
-    ) throws(StorageError) -> String {
+    ) throws(StorageError) -> String? {
         let path = "\(directory)/\(position.header.fileName)"
         let name = String(position.header.fileName.dropLast(".log".count)) + tornSuffix
         let reader = try SegmentReader(path, fileSystem: fileSystem)
-        try fileSystem.createWhole(name, in: directory) { (file) throws(StorageError) in
-            var offset = position.offset
-            while offset < end {
-                let bytes = Array(try reader.bytes(at: offset, count: Int(min(end - offset, 1 << 20))))
-                try file.writeFully(bytes[...], at: offset - position.offset)
-                offset += UInt64(bytes.count)
+        var copy: String? = name
+        do {
+            try fileSystem.createWhole(name, in: directory) { (file) throws(StorageError) in
+                var offset = position.offset
+                while offset < end {
+                    let bytes = Array(try reader.bytes(at: offset, count: Int(min(end - offset, 1 << 20))))
+                    try file.writeFully(bytes[...], at: offset - position.offset)
+                    offset += UInt64(bytes.count)
+                }
             }
+        } catch .ioFailed(_, _, let errno) where StorageError.isOutOfSpace(errno) {
+            // These bytes were never acknowledged, and what a full disk needs is a server that deletes.
+            copy = nil
         }
         try reader.close()
         let file = try fileSystem.open(path, for: .updating)
         try file.truncate(to: position.offset)
         try file.synchronize()
         try file.close()
-        return name
+        return copy
     }
 
     // MARK: Use
@@ -116,13 +123,14 @@ package final class WriteAheadLog: Sendable {
 
     /// Gives the record the next sequence number and queues it. Does no I/O and waits for none.
     ///
-    /// The order of calls is the order in the log: hold the lock under which the record was validated. `type` is not 0.
+    /// The order of calls is the order in the log: hold the lock under which the record was validated. `type` is not 0. A record that
+    /// gives space back may use the reserve of a full disk; it fails there only together with one that may not, and not twice.
     /// Throws `recordTooLarge`, `queueFull`, `insufficientSpace` until `resume`, `poisoned`, `closed`; no number is used up then.
     package func append(
-        type: UInt8, version: UInt8 = 1, flags: RecordFlags = [], payload: [UInt8]
+        type: UInt8, version: UInt8 = 1, flags: RecordFlags = [], payload: [UInt8], mayUseReserve: Bool = false
     ) throws(StorageError) -> PendingRecord {
         precondition(type != RecordHeader.sealType, "record type 0 is the log's own")
-        return try queue.append(type: type, version: version, flags: flags, payload: payload)
+        return try queue.append(type: type, version: version, flags: flags, payload: payload, mayUseReserve: mayUseReserve)
     }
 
     /// Returns when the record is on disk (policy `always`) or in the file (the others), and `committed` has seen it. Throws what
@@ -141,6 +149,12 @@ package final class WriteAheadLog: Sendable {
     /// failed records would have changed is forgotten. Does nothing in any other state.
     package func resume() {
         queue.resume()
+    }
+
+    /// Poisons the log for a failure that was met outside it: the names in a directory are synced together, so a failed sync for
+    /// another file leaves nobody knowing whether the log's are on disk. `error` is `ioFailed`.
+    package func poison(_ error: StorageError) {
+        queue.reportFailure(error)
     }
 
     // MARK: Segments

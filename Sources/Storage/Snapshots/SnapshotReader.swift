@@ -10,8 +10,9 @@ package final class SnapshotReader {
     private var ordinal: UInt32 = 0
 
     /// Throws `damagedSnapshot`, `unsupportedFormat` and `ioFailed`.
-    init(path: String, fileSystem: any FileSystem) throws(StorageError) {
-        file = try fileSystem.open(path, for: .reading)
+    init(_ file: any File) throws(StorageError) {
+        self.file = file
+        let path = file.path
         size = try file.size()
         let bytes = try Self.read(file, at: 0, count: min(UInt64(SnapshotHeader.length), size))
         (header, checksum) = try bytes.span.withUnsafeBytes { (bytes) throws(StorageError) in

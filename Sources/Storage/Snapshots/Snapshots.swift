@@ -16,7 +16,7 @@ package struct Snapshots: Sendable {
     /// As many as are kept: should the newest be damaged, the one before it and the log since then say the same.
     package static let keptCount = 2
 
-    private let directory: String
+    let directory: String
     private let fileSystem: any FileSystem
 
     package init(directory: String, fileSystem: any FileSystem) {
@@ -24,7 +24,7 @@ package struct Snapshots: Sendable {
         self.fileSystem = fileSystem
     }
 
-    private static let currentName = "CURRENT"
+    static let currentName = "CURRENT"
     private static let prefix = "snapshot-"
     private static let suffix = ".snap"
 
@@ -33,7 +33,7 @@ package struct Snapshots: Sendable {
         return prefix + String(repeating: "0", count: max(0, 16 - digits.count)) + digits + suffix
     }
 
-    private static func sequence(name: String) -> SequenceNumber? {
+    static func sequence(name: String) -> SequenceNumber? {
         guard name.hasPrefix(prefix), name.hasSuffix(suffix),
             let number = UInt64(name.dropFirst(prefix.count).dropLast(suffix.count))
         else { return nil }
@@ -65,7 +65,11 @@ package struct Snapshots: Sendable {
     }
 
     package func open(_ name: String) throws(StorageError) -> SnapshotReader {
-        try SnapshotReader(path: "\(directory)/\(name)", fileSystem: fileSystem)
+        try SnapshotReader(try openFile(name))
+    }
+
+    func openFile(_ name: String) throws(StorageError) -> any File {
+        try fileSystem.open("\(directory)/\(name)", for: .reading)
     }
 
     /// The snapshots that there are, oldest first. One whose header cannot be read is left out.
@@ -126,7 +130,7 @@ package struct Snapshots: Sendable {
         try reader.close()
         try reportingSpace { () throws(StorageError) in
             try fileSystem.createWhole(Self.currentName, in: directory) { (file) throws(StorageError) in
-                try file.writeFully(Array("\(name)\n\(Self.checksumLine(of: name[...]))\n".utf8)[...], at: 0)
+                try file.writeFully(Self.currentContent(name)[...], at: 0)
             }
         }
         return Info(name: name, sequence: sequence, bytes: bytes, madeAt: madeAt)
@@ -140,6 +144,14 @@ package struct Snapshots: Sendable {
         if sequences.count > Self.keptCount { try fileSystem.synchronizeDirectory(directory) }
         return sequences.count < Self.keptCount ? nil : sequences.suffix(Self.keptCount).first
     }
+
+    /// Removes a snapshot. The log that it needs stays until others replace it.
+    package func remove(_ name: String) throws(StorageError) {
+        try fileSystem.remove("\(directory)/\(name)")
+        try fileSystem.synchronizeDirectory(directory)
+    }
+
+    static func currentContent(_ name: String) -> [UInt8] { Array("\(name)\n\(checksumLine(of: name[...]))\n".utf8) }
 
     private static func checksumLine(of name: Substring) -> String {
         var name = name

@@ -36,6 +36,7 @@ final class Disk: FileSystem, @unchecked Sendable {
     func rename(_ source: String, to destination: String) throws(StorageError) { try files.rename(source, to: destination) }
     func remove(_ path: String) throws(StorageError) { try files.remove(path) }
     func synchronizeDirectory(_ path: String) throws(StorageError) { try files.synchronizeDirectory(path) }
+    func freeBytes(_ directory: String) throws(StorageError) -> Int { try files.freeBytes(directory) }
 }
 
 private final class DiskFile: File {

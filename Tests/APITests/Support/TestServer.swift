@@ -25,13 +25,16 @@ final class TestServer {
     /// - Parameters:
     ///   - model: where the weights are; without them no text is embedded.
     ///   - starts: whether the service is given its database.
-    init(_ environment: [String: String] = [:], model: String? = nil, starts: Bool = true, disk: Disk = Disk()) throws {
-        let machine = Machine(userID: 1000, home: "/home/nobody", cores: 2)
+    init(_ environment: [String: String] = [:], model: String? = nil, starts: Bool = true, disk: Disk = Disk(), budget: Budget = .unlimited)
+        throws
+    {
+        let machine = Machine(userID: 1000, home: "/home/nobody", cores: 2, memoryBytes: 8 << 30)
         settings = try Settings.load(environment: environment, machine: machine)
         service = Service(settings: settings)
         api = API(service, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let service = service
-        database = try Database(directory: directory.path, fileSystem: disk, durability: .os, storageFailed: { service.fail($0) })
+        database = try Database(
+            directory: directory.path, fileSystem: disk, durability: .os, budget: budget, storageFailed: { service.fail($0) })
         if starts { service.start(database, ModelCatalogue(modelDirectory: model)) }
     }
 
@@ -81,6 +84,15 @@ final class TestServer {
     /// Returns when the index of the library at this path has nothing left to do.
     func waitUntilIndexed(_ library: String) throws {
         try database.waitUntilIndexed(try #require(LibraryID(String(library.suffix(36)))))
+    }
+
+    /// Runs a purge to its end; what is then said of it.
+    func purge() -> Reply {
+        #expect(post("/v1/admin/purge", text: "").status == 202)
+        while true {
+            let reply = get("/v1/admin/purge")
+            if reply.json["state"] != "running" { return reply }
+        }
     }
 
     /// From here on nothing is built: what is building stays so.

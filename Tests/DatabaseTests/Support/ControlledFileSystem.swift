@@ -21,7 +21,11 @@ final class ControlledFileSystem: FileSystem {
         var passes = 0
         var waitingSyncs = 0
         var writeError: Int32?
+        /// Whether more than one write fails.
+        var keepsFailing = false
         var syncError: Int32?
+        var directorySyncError: (errno: Int32, after: Int)?
+        var freeBytes = Int.max
     }
 
     /// A change that should have been refused waits for the sync that its own test holds: then the hold ends, and the test fails.
@@ -49,8 +53,29 @@ final class ControlledFileSystem: FileSystem {
     /// The next write of records fails, and no later one.
     func failNextWrite(_ errno: Int32) { state.update { $0.writeError = errno } }
 
+    /// All writes of records fail until `repair`.
+    func failWrites(_ errno: Int32) {
+        state.update { state in
+            state.writeError = errno
+            state.keepsFailing = true
+        }
+    }
+
+    func repair() {
+        state.update { state in
+            state.writeError = nil
+            state.keepsFailing = false
+        }
+    }
+
     /// The next sync of records fails, and no later one.
     func failNextSync(_ errno: Int32) { state.update { $0.syncError = errno } }
+
+    /// One sync of a directory fails, after others that do not.
+    func failDirectorySync(_ errno: Int32, after passes: Int) { state.update { $0.directorySyncError = (errno, passes) } }
+
+    /// What is said to be free on the disk.
+    func setFreeBytes(_ bytes: Int) { state.update { $0.freeBytes = bytes } }
 
     // MARK: FileSystem
 
@@ -62,7 +87,14 @@ final class ControlledFileSystem: FileSystem {
     func list(_ directory: String) throws(StorageError) -> [String] { try base.list(directory) }
     func rename(_ source: String, to destination: String) throws(StorageError) { try base.rename(source, to: destination) }
     func remove(_ path: String) throws(StorageError) { try base.remove(path) }
+    func freeBytes(_ directory: String) throws(StorageError) -> Int { state.current.freeBytes }
     func synchronizeDirectory(_ path: String) throws(StorageError) {
+        let planned: Int32? = state.update { state in
+            guard let (errno, passes) = state.directorySyncError else { return nil }
+            state.directorySyncError = passes == 0 ? nil : (errno, passes - 1)
+            return passes == 0 ? errno : nil
+        }
+        if let planned { throw .ioFailed(operation: "fsync", path: path, errno: planned) }
         if syncs == .real { try base.synchronizeDirectory(path) }
     }
 }
@@ -92,7 +124,7 @@ private final class ControlledFile: File, @unchecked Sendable {
         lastWriteIsOfRecords = bytes.count > 8 && bytes[8] != 0
         let planned: Int32? = fileSystem.state.update { state in
             guard lastWriteIsOfRecords else { return nil }
-            defer { state.writeError = nil }
+            defer { if !state.keepsFailing { state.writeError = nil } }
             return state.writeError
         }
         if let planned {

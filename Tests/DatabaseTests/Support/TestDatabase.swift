@@ -12,13 +12,20 @@ final class TestDatabase: @unchecked Sendable {
     let storageFailures = Shared<[StorageError]>([])
     private let builderThreads: Int
     private let snapshotLogBytes: Int
+    private let budget: Budget
+    private let memoryInUse: @Sendable () -> Int
     private var current: Database?
 
     /// Keep no reference to it across `close`: it holds the lock on the directory for life.
     var database: Database { current! }
 
     /// - Parameter builderThreads: 0: no index is built.
-    init(syncs: ControlledFileSystem.Syncs = .none, builderThreads: Int = 2, snapshotLogBytes: Int = 1 << 40) throws {
+    init(
+        syncs: ControlledFileSystem.Syncs = .none, builderThreads: Int = 2, snapshotLogBytes: Int = 1 << 40,
+        budget: Budget = .unlimited, memoryInUse: @escaping @Sendable () -> Int = processMemoryInUse
+    ) throws {
+        self.budget = budget
+        self.memoryInUse = memoryInUse
         self.builderThreads = builderThreads
         self.snapshotLogBytes = snapshotLogBytes
         fileSystem = ControlledFileSystem(syncs: syncs)
@@ -33,7 +40,8 @@ final class TestDatabase: @unchecked Sendable {
 
     func open() throws {
         current = try Database(
-            directory: directory.path, fileSystem: fileSystem, snapshotLogBytes: snapshotLogBytes, builderThreads: builderThreads,
+            directory: directory.path, fileSystem: fileSystem, snapshotLogBytes: snapshotLogBytes, budget: budget,
+            memoryInUse: memoryInUse, builderThreads: builderThreads,
             storageFailed: { [storageFailures] error in storageFailures.update { $0.append(error) } })
     }
 
