@@ -75,7 +75,8 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Locks", "HTTP", httpTypes], path: "Tests/TestSupport"),
         .testTarget(name: "LocksTests", dependencies: ["Locks", "TestSupport"]),
         .testTarget(name: "VectorSearchTests", dependencies: ["VectorSearch", "CVectorKernels", "TestSupport"]),
-        .testTarget(name: "StorageTests", dependencies: ["Storage", "Locks", "CPlatform", "TestSupport"]),
+        .target(name: "StorageTestSupport", dependencies: ["Storage", "Locks"], path: "Tests/StorageTestSupport"),
+        .testTarget(name: "StorageTests", dependencies: ["Storage", "Locks", "CPlatform", "TestSupport", "StorageTestSupport"]),
         .testTarget(name: "ArchivesTests", dependencies: ["Archives", "Database", "Storage", "VectorSearch", "TestSupport"]),
         .testTarget(name: "DatabaseTests", dependencies: ["Database", "Storage", "VectorSearch", "Locks", "TestSupport"]),
         .testTarget(

@@ -1,4 +1,5 @@
 import Glibc
+import StorageTestSupport
 import TestSupport
 import Testing
 

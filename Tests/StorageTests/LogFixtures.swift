@@ -1,5 +1,6 @@
 import Glibc
 import Locks
+import StorageTestSupport
 import TestSupport
 @testable import Storage
 

@@ -95,7 +95,7 @@ extension UnsafeRawBufferPointer {
     }
 
     /// Whether all bytes are zero. At the speed of memcmp: each byte equals the one before it, and the first is zero.
-    var isZero: Bool {
+    package var isZero: Bool {
         guard let start = baseAddress, let first else { return true }
         return first == 0 && memcmp(start, start + 1, count - 1) == 0
     }

@@ -1,7 +1,6 @@
 import Glibc
 import Locks
-
-@testable import Storage
+package import Storage
 
 /// Files in memory that fail on request and forget what was not synced when the power goes.
 ///
@@ -12,13 +11,13 @@ import Locks
 /// short, one for which there is no byte fails with `ENOSPC`.
 ///
 /// `@unchecked Sendable`: everything that changes is guarded by `lock`.
-final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
-    enum Operation: Hashable, Sendable {
+package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
+    package enum Operation: Hashable, Sendable {
         case open, size, read, write, truncate, synchronizeData, synchronize, close
         case makeDirectory, list, rename, remove, synchronizeDirectory
 
         /// As errors of the real one call it.
-        var systemCall: String {
+        package var systemCall: String {
             switch self {
             case .synchronizeData: "fdatasync"
             case .synchronize, .synchronizeDirectory: "fsync"
@@ -27,18 +26,18 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         }
     }
 
-    struct Call: Sendable {
-        let operation: Operation
-        let path: String
+    package struct Call: Sendable {
+        package let operation: Operation
+        package let path: String
         /// 1 for the first call of any operation.
-        let number: Int
+        package let number: Int
         /// 1 for the first call of this operation.
-        let numberOfOperation: Int
+        package let numberOfOperation: Int
         /// Whether it writes nothing but zeros.
-        let writesZeros: Bool
+        package let writesZeros: Bool
     }
 
-    enum Fault: Sendable {
+    package enum Fault: Sendable {
         case fail(Int32)
         /// Transfers at most this many bytes and succeeds.
         case short(Int)
@@ -46,25 +45,25 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         case partial(Int, Int32)
     }
 
-    final class Node {
+    fileprivate final class Node {
         var durable: [UInt8]
         var current: [UInt8]
         var pending: [Change] = []
-        /// The numbers of the blocks that the file takes.
-        private(set) var blocks: Set<Int>
+        /// The numbers of the blocks that the file takes; nil if there are as many as anybody wants.
+        private(set) var blocks: Set<Int>?
 
-        init(_ bytes: [UInt8]) {
+        init(_ bytes: [UInt8], countsBlocks: Bool) {
             durable = bytes
             current = bytes
-            blocks = Set(0..<(bytes.count + blockSize - 1) / blockSize)
+            blocks = countsBlocks ? Set(0..<(bytes.count + blockSize - 1) / blockSize) : nil
         }
 
         func make(_ change: Change) {
             change.apply(to: &current)
             pending.append(change)
             switch change {
-            case .write(let offset, let bytes): blocks.formUnion(offset / blockSize..<(offset + bytes.count + blockSize - 1) / blockSize)
-            case .truncate(let size): blocks = blocks.filter { $0 * blockSize < size }
+            case .write(let offset, let bytes): blocks?.formUnion(offset / blockSize..<(offset + bytes.count + blockSize - 1) / blockSize)
+            case .truncate(let size): blocks = blocks?.filter { $0 * blockSize < size }
             }
         }
 
@@ -73,7 +72,7 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
             var free = free
             var end = offset
             while end < offset + count {
-                if !blocks.contains(end / blockSize) {
+                if blocks?.contains(end / blockSize) == false {
                     if free == 0 { break }
                     free -= 1
                 }
@@ -83,7 +82,7 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         }
     }
 
-    enum Change {
+    fileprivate enum Change {
         case write(offset: Int, bytes: [UInt8])
         case truncate(Int)
 
@@ -131,10 +130,10 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     private let capacity: Int?
     private static let blockSize = 512
 
-    init(
+    package init(
         _ files: [String: [UInt8]] = [:], capacity: Int? = nil, fault: @escaping @Sendable (Call) -> Fault? = { _ in nil }
     ) {
-        names = files.mapValues(Node.init)
+        names = files.mapValues { Node($0, countsBlocks: capacity != nil) }
         history = [names]
         self.capacity = capacity
         self.fault = fault
@@ -142,14 +141,14 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
 
     // MARK: For tests
 
-    var files: [String: [UInt8]] { lock.withLock { names.mapValues(\.current) } }
+    package var files: [String: [UInt8]] { lock.withLock { names.mapValues(\.current) } }
 
-    func count(_ operation: Operation) -> Int { lock.withLock { counts[operation] ?? 0 } }
+    package func count(_ operation: Operation) -> Int { lock.withLock { counts[operation] ?? 0 } }
 
-    var callCount: Int { lock.withLock { calls } }
+    package var callCount: Int { lock.withLock { calls } }
 
     /// Has a file take all the space that there is.
-    func fill(_ path: String) throws(StorageError) {
+    package func fill(_ path: String) throws(StorageError) {
         let file = try open(path, for: .creating)
         let size = capacity ?? 0
         do { try file.writeFully([UInt8](repeating: 1, count: size)[...], at: 0) } catch {
@@ -157,17 +156,17 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         }
     }
 
-    func hasUnsyncedBytes(_ path: String) -> Bool { lock.withLock { names[path]?.pending.isEmpty == false } }
+    package func hasUnsyncedBytes(_ path: String) -> Bool { lock.withLock { names[path]?.pending.isEmpty == false } }
 
     /// Returns once `operation` was asked for `count` times.
-    func wait(for operation: Operation, count: Int) {
+    package func wait(for operation: Operation, count: Int) {
         lock.withLock {
             while (counts[operation] ?? 0) < count { called.wait(lock) }
         }
     }
 
     /// The files as they are found after the power went, one of the many ways `generator` may choose.
-    func filesAfterPowerLoss(_ generator: inout some RandomNumberGenerator) -> [String: [UInt8]] {
+    package func filesAfterPowerLoss(_ generator: inout some RandomNumberGenerator) -> [String: [UInt8]] {
         lock.withLock {
             let survival = [0, 0.1, 0.5, 0.9, 1].randomElement(using: &generator)!
             let survivors = history.randomElement(using: &generator)!
@@ -187,19 +186,19 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     /// How many of `count` bytes at `offset` have a place. With the lock held.
     fileprivate func room(in node: Node, at offset: Int, count: Int) -> Int {
         guard let capacity else { return count }
-        let taken = names.values.reduce(0) { $0 + $1.blocks.count }
+        let taken = names.values.reduce(0) { $0 + ($1.blocks?.count ?? 0) }
         return node.room(at: offset, count: count, free: max(capacity / Self.blockSize - taken, 0))
     }
 
     // MARK: FileSystem
 
-    func open(_ path: String, for access: FileAccess) throws(StorageError) -> any File {
+    package func open(_ path: String, for access: FileAccess) throws(StorageError) -> any File {
         try perform(.open, path) { () throws(StorageError) in
             if access == .creating {
                 if let node = names[path] {
                     node.make(.truncate(0))
                 } else {
-                    names[path] = Node([])
+                    names[path] = Node([], countsBlocks: capacity != nil)
                     history.append(names)
                 }
             }
@@ -208,18 +207,18 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         }
     }
 
-    func makeDirectory(_ path: String) throws(StorageError) -> Bool {
+    package func makeDirectory(_ path: String) throws(StorageError) -> Bool {
         try perform(.makeDirectory, path) {}
         return true
     }
 
-    func list(_ directory: String) throws(StorageError) -> [String] {
+    package func list(_ directory: String) throws(StorageError) -> [String] {
         try perform(.list, directory) {
             names.keys.filter { $0.hasPrefix(directory + "/") }.map { String($0.dropFirst(directory.count + 1)) }
         }
     }
 
-    func rename(_ source: String, to destination: String) throws(StorageError) {
+    package func rename(_ source: String, to destination: String) throws(StorageError) {
         try perform(.rename, source) { () throws(StorageError) in
             guard let node = names.removeValue(forKey: source) else {
                 throw .ioFailed(operation: "rename", path: source, errno: ENOENT)
@@ -229,18 +228,18 @@ final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         }
     }
 
-    func remove(_ path: String) throws(StorageError) {
+    package func remove(_ path: String) throws(StorageError) {
         try perform(.remove, path) { () throws(StorageError) in
             guard names.removeValue(forKey: path) != nil else { throw .ioFailed(operation: "remove", path: path, errno: ENOENT) }
             history.append(names)
         }
     }
 
-    func synchronizeDirectory(_ path: String) throws(StorageError) {
+    package func synchronizeDirectory(_ path: String) throws(StorageError) {
         try perform(.synchronizeDirectory, path) { history = [names] }
     }
 
-    func freeBytes(_ directory: String) throws(StorageError) -> Int {
+    package func freeBytes(_ directory: String) throws(StorageError) -> Int {
         lock.withLock {
             guard let capacity else { return .max }
             return capacity - names.values.reduce(0) { $0 + $1.blocks.count } * Self.blockSize
