@@ -181,7 +181,8 @@ struct SnapshotTests {
         let state = try test.database.dump()
         try test.close()
         let kept = try files(of: test)
-        for offset in stride(from: part * 32, to: Int(info.bytes), by: 64) {
+        let step = count("QUIRE_SNAPSHOT_FLIP_STEP", standard: 32)
+        for offset in stride(from: part * step, to: Int(info.bytes), by: 2 * step) {
             for name in try test.directory.names() where kept[name] == nil {
                 try FileManager.default.removeItem(atPath: test.directory / name)
             }

@@ -13,10 +13,14 @@ package func count(_ variable: String, standard: Int) -> Int {
 package func seed(_ test: String, standard: UInt64) -> UInt64 {
     let seed = ProcessInfo.processInfo.environment["QUIRE_SEED"].flatMap(UInt64.init) ?? standard
     print("seed | \(test) | \(seed)")
+    // A crash must not swallow it.
+    fflush(nil)
     return seed
 }
 
 /// Prints a figure where `Scripts/soak --report` finds it.
 package func report(_ figure: String, _ value: String) {
     print("figure | \(figure) | \(value)")
+    // Whole, before anything else is printed.
+    fflush(nil)
 }
