@@ -14,8 +14,13 @@ package struct Timestamp: Hashable, Sendable, CustomStringConvertible {
         return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
 
-    /// RFC 3339 in UTC with milliseconds: `2026-11-22T09:30:00.123Z`.
+    /// The years 0 to 9999, which RFC 3339 can write.
+    private static let calendar: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
+
+    /// RFC 3339 in UTC with milliseconds: `2026-11-22T09:30:00.123Z`. A file may hold any number: one beyond the calendar is written
+    /// as the end of it.
     package var description: String {
+        let milliseconds = min(max(milliseconds, Self.calendar.lowerBound), Self.calendar.upperBound)
         var seconds = time_t(milliseconds.quotientFloored(by: 1000))
         let fraction = Int(milliseconds - Int64(seconds) * 1000)
         var parts = tm()

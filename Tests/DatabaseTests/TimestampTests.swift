@@ -18,6 +18,16 @@ struct TimestampTests {
         #expect(Timestamp(milliseconds: milliseconds).description == text)
     }
 
+    @Test(
+        "what no calendar of four digits has is written as the nearest that it has",
+        arguments: [
+            (.max, "9999-12-31T23:59:59.999Z"), (253_402_300_800_000, "9999-12-31T23:59:59.999Z"),
+            (-62_167_219_200_001, "0000-01-01T00:00:00.000Z"), (.min, "0000-01-01T00:00:00.000Z"),
+        ] as [(Int64, String)])
+    func beyondTheCalendar(milliseconds: Int64, text: String) {
+        #expect(Timestamp(milliseconds: milliseconds).description == text)
+    }
+
     @Test("takes the machine's clock for now")
     func now() {
         func seconds() -> Int64 { Int64(time(nil)) }
