@@ -109,6 +109,16 @@ struct SnapshotFileTests {
         #expect(throws: StorageError.self) { try read(SimulatedFileSystem(["data/\(one.name)": bytes]), one.name) }
     }
 
+    @Test("a sequence number behind which no record can follow is refused")
+    func lastSequence() throws {
+        let path = "data/snapshot-18446744073709551615.snap"
+        let bytes = SnapshotHeader(databaseID: testID, sequence: SequenceNumber(rawValue: .max), madeAt: 0).encoded().bytes
+
+        #expect(
+            throws: StorageError.damagedSnapshot(file: path, offset: 0, reason: "the snapshot header has an impossible sequence number")
+        ) { try Snapshots(directory: directory, fileSystem: SimulatedFileSystem([path: bytes])).open("snapshot-18446744073709551615.snap") }
+    }
+
     @Test("a newer format is refused as such")
     func newerFormat() throws {
         let fileSystem = SimulatedFileSystem()

@@ -32,6 +32,8 @@ struct SnapshotHeader: Equatable {
             let header = SnapshotHeader(
                 databaseID: databaseID, sequence: SequenceNumber(rawValue: fields.littleEndian(UInt64.self, at: 0)),
                 madeAt: fields.littleEndian(Int64.self, at: 8))
+            // The log goes on behind it.
+            guard header.sequence.rawValue < .max else { throw .damaged("the snapshot header has an impossible sequence number") }
             return (header, checksum)
         } catch {
             switch error {
