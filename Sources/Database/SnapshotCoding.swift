@@ -148,7 +148,11 @@ struct SnapshotLoader {
         let documentCount = Int(try reader.readUInt32())
         let rowCount = Int(try reader.readUInt32())
         try reader.finish()
-        guard rowCount <= VectorStore.maxRows, repository.library(record.id) == nil else { throw malformed("an impossible library") }
+        // The vectors follow, so rows that the file has no room for are never given memory.
+        let vectorBytes = rowCount * record.dimension * MemoryLayout<Float>.stride
+        guard rowCount <= VectorStore.maxRows, vectorBytes <= self.reader.size, repository.library(record.id) == nil else {
+            throw malformed("an impossible library")
+        }
         return Pending(
             library: Library(record, createdAt: created, changedAt: sequence, updatedAt), documentCount: documentCount, rowCount: rowCount,
             references: Array(repeating: 0, count: rowCount))

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Storage
 import TestSupport
 import Testing
@@ -148,6 +149,37 @@ struct SnapshotTests {
 
         guard case .damagedSnapshot = error else { throw try #require(error) }
         #expect(try files(of: test) == before)
+    }
+
+    @Test("rows that the file has no vectors for are refused before they are given memory")
+    func impossibleRows() throws {
+        let directory = TemporaryDirectory()
+        let snapshots = Snapshots(directory: directory.path, fileSystem: LocalFileSystem())
+        var library = BinaryWriter()
+        library.write(
+            LibraryRecord(
+                id: .number(1), name: "", description: nil, metric: .l2, dimension: 1, model: "", index: IndexConfiguration(.bruteForce),
+                createdAt: Timestamp(milliseconds: 0)))
+        for _ in 0..<3 { library.write(Int64(1)) }
+        library.write(UInt32(0))
+        library.write(UInt32(VectorStore.maxRows))
+        let info = try snapshots.write(.number(1), of: .random(), madeAt: 0) { (writer) throws(StorageError) in
+            try writer.write(type: SnapshotCoding.SectionType.library.rawValue, library.bytes)
+        }
+        let before = peakMemory()
+
+        var loader = SnapshotLoader(try snapshots.open(info.name), into: Repository(builder: IndexBuilder(threads: 0)))
+        #expect(throws: StorageError.self) { try loader.load() }
+
+        // They would be eight gibibytes.
+        #expect(peakMemory() - before < 1 << 30)
+    }
+
+    /// Of this process, in bytes.
+    private func peakMemory() -> Int {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return usage.ru_maxrss * 1024
     }
 
     @Test("a damaged index is built again, and nothing else is lost")

@@ -4,7 +4,8 @@ package final class SnapshotReader {
     package let sequence: SequenceNumber
     let header: SnapshotHeader
     private let file: any File
-    let size: UInt64
+    /// Of the file, in bytes.
+    package let size: UInt64
     private let checksum: UInt32
     private var offset: UInt64
     private var ordinal: UInt32 = 0
