@@ -499,8 +499,13 @@ package final class IndexedVectors {
         let rest = Array(bytes[(4 * (numbers.count + 1))...])
         let kind = configuration.kind == .auto ? .hnsw : configuration.kind
         guard let index = try kind.decodeIndex(rest, over: store, configuration) else { return }
+        let known = RowSet(numbers.map { Row($0) })
+        // A row that only the index had would come in once more, and be found twice.
+        guard known.count == numbers.count, index.rows.count == known.count, index.rows.subtracting(known).isEmpty else {
+            throw IndexDecodingError("the index has other rows than it is said to know")
+        }
         let slot = Slot(configuration, index)
-        slot.known = RowSet(numbers.map { Row($0) })
+        slot.known = known
         promote(slot)
     }
 }

@@ -11,6 +11,9 @@ package protocol VectorIndex: AnyObject {
     /// Shared.
     var statistics: IndexStatistics { get }
 
+    /// Exclusive. The rows that came in and were not let go.
+    var rows: RowSet { get }
+
     /// Exclusive. How many rows to announce at a time, at most: they are in the tail until all of them are prepared.
     var batchSize: Int { get }
 

@@ -266,6 +266,24 @@ struct IndexContractTests {
         #expect(refused >= 300)
     }
 
+    @Test("refuses an index that has a row which it is not said to know", arguments: IndexConfiguration.all)
+    func refusesUnknownRow(configuration: IndexConfiguration) throws {
+        let vectors = clustered(300, dimension: 16, seed: 24)
+        let index = makeIndex(configuration, .l2, vectors)
+        // The number of rows, the rows, the index.
+        guard let kept = index.indexImage()?.encoded() else { return }
+        let bytes = withUnsafeBytes(of: UInt32(299).littleEndian, Array.init) + kept[4..<4 + 299 * 4] + kept[(4 + 300 * 4)...]
+        let restored = makeIndex(IndexConfiguration(.bruteForce, quantization: configuration.quantization), .l2, vectors)
+        restored.reconfigure(configuration)
+
+        #expect(throws: IndexDecodingError.self) { try restored.restoreIndex(bytes) }
+
+        // Taken over, the row would come in a second time, and be found twice.
+        restored.build()
+        let found = restored.search(vectors[299], count: 20).neighbors.map(\.row)
+        #expect(found.distinct == found)
+    }
+
     @Test("serves searches that run together", arguments: IndexConfiguration.all, Metric.allCases)
     func servesTogether(configuration: IndexConfiguration, metric: Metric) throws {
         // Sound because nothing changes while the threads run, which is the condition that the type states.

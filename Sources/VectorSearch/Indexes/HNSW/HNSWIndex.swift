@@ -82,6 +82,8 @@ final class HNSWIndex: VectorIndex {
         entry.deallocate()
     }
 
+    var rows: RowSet { linked }
+
     var statistics: IndexStatistics {
         let (_, top) = EntryPoint.unpack(quire_load_acquire_64(entry)) ?? (0, -1)
         return IndexStatistics(

@@ -24,6 +24,8 @@ final class IVFIndex: VectorIndex {
         self.configuration = configuration
     }
 
+    var rows: RowSet { RowSet(lists.joined().lazy.map { Row($0) }) }
+
     var statistics: IndexStatistics {
         let rowBytes = lists.reduce(0) { $0 + $1.capacity * MemoryLayout<UInt32>.stride + MemoryLayout<[UInt32]>.stride }
         return IndexStatistics(

@@ -30,6 +30,8 @@ final class KDTreeIndex: VectorIndex {
         leafSize = configuration[.leafSize]
     }
 
+    var rows: RowSet { known }
+
     var statistics: IndexStatistics {
         IndexStatistics(
             kind: .kdTree, bytes: trees.reduce(0) { $0 + $1.sizeInBytes },

@@ -36,6 +36,8 @@ final class LSHIndex: VectorIndex {
 
     var count: Int { known.count }
 
+    var rows: RowSet { known }
+
     var statistics: IndexStatistics {
         IndexStatistics(
             kind: .lsh, bytes: segments.reduce(training?.hyperplanes.sizeInBytes ?? 0) { $0 + $1.sizeInBytes },
