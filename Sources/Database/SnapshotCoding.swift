@@ -153,6 +153,7 @@ struct SnapshotLoader {
         guard rowCount <= VectorStore.maxRows, vectorBytes <= self.reader.size, repository.library(record.id) == nil else {
             throw malformed("an impossible library")
         }
+        try check(created, sequence)
         return Pending(
             library: Library(record, createdAt: created, changedAt: sequence, updatedAt), documentCount: documentCount, rowCount: rowCount,
             references: Array(repeating: 0, count: rowCount))
@@ -165,6 +166,7 @@ struct SnapshotLoader {
             guard pending!.library.documents.last.map({ $0.createdSequence < document.createdSequence }) ?? true else {
                 throw malformed("documents are not in order")
             }
+            try check(document.createdSequence, document.sequence)
             for chunk in document.chunks { pending!.references[Int(chunk.row.rawValue)] += 1 }
             pending!.library.restore(document)
             pending!.documents += 1
@@ -203,6 +205,11 @@ struct SnapshotLoader {
         vectors.finishRestoring()
         try repository.restore(pending.library)
         self.pending = nil
+    }
+
+    /// What comes behind the snapshot gets the numbers after its own, so nothing in it may have one of those.
+    private func check(_ created: SequenceNumber, _ changed: SequenceNumber) throws(StorageError) {
+        guard created <= changed, changed <= reader.sequence else { throw malformed("created at \(created), changed at \(changed)") }
     }
 
     private func malformed(_ reason: String) -> StorageError { .malformedPayload(offset: 0, reason: reason) }

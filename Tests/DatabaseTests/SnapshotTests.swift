@@ -153,6 +153,23 @@ struct SnapshotTests {
 
     @Test("rows that the file has no vectors for are refused before they are given memory")
     func impossibleRows() throws {
+        let before = peakMemory()
+
+        #expect(throws: StorageError.self) { try loadLibrary(created: 1, changed: 1, rows: UInt32(VectorStore.maxRows)) }
+
+        // They would be eight gibibytes.
+        #expect(peakMemory() - before < 1 << 30)
+    }
+
+    @Test("what was created or changed after the snapshot is refused", arguments: [(1, 2), (2, 2), (2, 1)] as [(Int64, Int64)])
+    func laterThanItself(created: Int64, changed: Int64) throws {
+        #expect(throws: Never.self) { try loadLibrary(created: 1, changed: 1, rows: 0) }
+
+        #expect(throws: StorageError.self) { try loadLibrary(created: created, changed: changed, rows: 0) }
+    }
+
+    /// Writes a snapshot of sequence 1 with one library, as it may be written by somebody else, and loads it.
+    private func loadLibrary(created: Int64, changed: Int64, rows: UInt32) throws {
         let directory = TemporaryDirectory()
         let snapshots = Snapshots(directory: directory.path, fileSystem: LocalFileSystem())
         var library = BinaryWriter()
@@ -160,19 +177,13 @@ struct SnapshotTests {
             LibraryRecord(
                 id: .number(1), name: "", description: nil, metric: .l2, dimension: 1, model: "", index: IndexConfiguration(.bruteForce),
                 createdAt: Timestamp(milliseconds: 0)))
-        for _ in 0..<3 { library.write(Int64(1)) }
-        library.write(UInt32(0))
-        library.write(UInt32(VectorStore.maxRows))
+        for number in [created, changed, 0] { library.write(number) }
+        for number in [0, rows] { library.write(number) }
         let info = try snapshots.write(.number(1), of: .random(), madeAt: 0) { (writer) throws(StorageError) in
             try writer.write(type: SnapshotCoding.SectionType.library.rawValue, library.bytes)
         }
-        let before = peakMemory()
-
         var loader = SnapshotLoader(try snapshots.open(info.name), into: Repository(builder: IndexBuilder(threads: 0)))
-        #expect(throws: StorageError.self) { try loader.load() }
-
-        // They would be eight gibibytes.
-        #expect(peakMemory() - before < 1 << 30)
+        try loader.load()
     }
 
     /// Of this process, in bytes.
