@@ -98,14 +98,26 @@ let package = Package(
         .executableTarget(
             name: "StorageExerciser", dependencies: ["Database", "Storage", "VectorSearch", "Locks"], path: "Tests/StorageExerciser"),
         .target(name: "CFaultInjection", path: "Tests/CFaultInjection"),
+        .target(
+            name: "FuzzTargets", dependencies: ["Database", "Storage", "VectorSearch", "CPlatform", "StorageTestSupport"],
+            path: "Tests/Fuzz/Targets"),
         .testTarget(
             name: "FaultTests",
             dependencies: [
-                "TestSupport", "StorageExerciser", "Server", "CLI", "Database", "Storage", "VectorSearch", "Locks", "HTTP", httpTypes,
+                "TestSupport", "FuzzTargets", "StorageExerciser", "Server", "CLI", "Database", "Storage", "VectorSearch", "Locks", "HTTP",
+                httpTypes,
             ]),
     ],
     cxxLanguageStandard: .cxx17
 )
+
+// libFuzzer has the `main` of this program, so it links only with `--sanitize=fuzzer`: Scripts/lib/faults.sh builds it.
+if Context.environment["QUIRE_FUZZ"] == "1" {
+    package.targets += [
+        .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),
+        .executableTarget(name: "Fuzz", dependencies: ["FuzzTargets", "CLibFuzzer"], path: "Tests/Fuzz/Driver"),
+    ]
+}
 
 // Scripts/test sets it: a warning is an error there, and not for somebody with a newer compiler.
 let isStrict = Context.environment["QUIRE_STRICT"] == "1"
