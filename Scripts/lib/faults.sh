@@ -1,0 +1,112 @@
+# The phases in which faults are looked for, for Scripts/test --faults and Scripts/soak. Sourced after phases.sh; logs go to $logs.
+
+# As Scripts/test builds, so that it is built once; but the many processes that are killed here leave no coverage.
+build_tests() {
+    swift build --build-tests --enable-code-coverage "${build_flags[@]}"
+}
+
+fault_tests() {
+    run_tests "$logs/faults.log" --filter FaultTests
+}
+
+# Simulated power losses and flipped bits, which plain Scripts/test runs too, here as often as the counts say.
+durability_tests() {
+    run_tests "$logs/durability.log" --filter "$durability_suites"
+}
+readonly durability_suites="StorageTests.PowerLossTests|StorageTests.SnapshotFileTests|StorageTests.DamageTests|DatabaseTests.SnapshotTests|DatabaseTests.ModelTests"
+
+# What threads share, and what writes to raw memory.
+readonly concurrent_suites="LocksTests|StorageTests.(GroupCommit|Rotation|Removal|Failure)Tests|DatabaseTests.(Concurrency|Pending|IndexBuilder|Snapshot)Tests|VectorSearchTests.ConcurrentChangeTests"
+readonly storing_suites="StorageTests|DatabaseTests|VectorSearchTests"
+
+build_sanitized() {
+    swift build --build-tests --sanitize="$1" --scratch-path ".build/$1"
+}
+
+# sanitize SANITIZER SUITES: runs suites that were built with a sanitizer, which reports nothing. First a test with a bug that it must
+# report: should it not, its silence about the others says nothing.
+sanitize() {
+    local sanitizer=$1 suites=$2 options=(--sanitize="$1" --scratch-path ".build/$1")
+    # What Swift's runtime allocates for good is no leak. Its own handler of crashes reads memory that the sanitizer forbids it.
+    local -x ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no
+    if QUIRE_PLANTED_BUG=$sanitizer run_tests "$logs/$sanitizer-planted.log" "${options[@]}" --filter PlantedBugTests ||
+        ! grep -q "Sanitizer: " "$logs/$sanitizer-planted.log"; then
+        echo "the $sanitizer sanitizer did not report the bug that was planted" >&2
+        return 1
+    fi
+    run_tests "$logs/$sanitizer.log" "${options[@]}" --filter "$suites" || return
+    # A report of a process that a test has started, and whose end it did not look at.
+    if grep "Sanitizer: " "$logs/$sanitizer.log"; then return 1; fi
+    echo "figure | reports of the $sanitizer sanitizer | 0" | tee -a "$logs/$sanitizer.log"
+}
+
+build_fuzzers() {
+    # Optimised, because it is about the number of inputs; lld, because gold warns about every function of the sanitizer.
+    QUIRE_FUZZ=1 swift build -c release --sanitize=fuzzer --sanitize=address --scratch-path .build/fuzz --product Fuzz \
+        -Xswiftc -use-ld=lld
+}
+readonly fuzz_targets=(log snapshot records index)
+
+# fuzz TARGET WORK OPTIONS...: looks for an input that breaks the promise of the target, for QUIRE_FUZZ_SECONDS. What was worth trying
+# is kept in WORK/found, and tried first by the next run; an input that breaks the promise is left in WORK as `crash-*`.
+fuzz() {
+    local target=$1 work=$2 program=$PWD/.build/fuzz/release/Fuzz corpus=$PWD/Tests/Fuzz/Corpus/$1
+    shift 2
+    mkdir -p "$work/found"
+    # Little is held back of what was freed, so that the limit of memory is one on what the product needs. Swift's own handler of
+    # crashes reads memory that the sanitizer forbids it, and hides the crash.
+    (cd "$work" && ASAN_OPTIONS=quarantine_size_mb=16 SWIFT_BACKTRACE=enable=no "$program" "--target=$target" \
+        -max_total_time="$QUIRE_FUZZ_SECONDS" -seed="$(((${QUIRE_SEED:-0} & 0x7fffffff) + 1))" \
+        -rss_limit_mb=512 -timeout=20 -max_len=8192 -print_final_stats=1 "$@" found "$corpus")
+}
+
+# Each fuzzer finds the bug that is planted in its target, from the seeds alone.
+fuzz_planted_bugs() {
+    local target log
+    for target in "${fuzz_targets[@]}"; do
+        log=$logs/fuzz-$target-planted.log
+        rm -rf ".build/fuzzing/$target-planted"
+        if fuzz "$target" ".build/fuzzing/$target-planted" --planted-bug >"$log" 2>&1 || ! grep "broken promise" "$log"; then
+            echo "the fuzzer of $target did not find the planted bug in $QUIRE_FUZZ_SECONDS s" >&2
+            return 1
+        fi
+    done
+}
+
+# All fuzzers, side by side.
+fuzz_all() {
+    local target log failed=0
+    declare -A running
+    for target in "${fuzz_targets[@]}"; do
+        fuzz "$target" ".build/fuzzing/$target" >"$logs/fuzz-$target.log" 2>&1 &
+        running[$target]=$!
+    done
+    for target in "${fuzz_targets[@]}"; do
+        log=$logs/fuzz-$target.log
+        if wait "${running[$target]}"; then
+            echo "figure | inputs that broke the promise of $target to its fuzzer | 0 of $(fuzz_statistic number_of_executed_units)" >>"$log"
+            echo "figure | most memory with any input to the fuzzer of $target | $(fuzz_statistic peak_rss_mb) MB" >>"$log"
+            tail -n 2 "$log"
+        else
+            failed=1
+            tail -n 60 "$log"
+        fi
+    done
+    return "$failed"
+}
+
+fuzz_statistic() { sed -n "s/^stat::$1: *//p" "$log"; }
+
+# Every phase, once the tests are built.
+all_faults() {
+    mkdir -p "$logs"
+    phase "fault tests" fault_tests
+    phase "power losses and flipped bits" durability_tests
+    phase "build for the thread sanitizer" build_sanitized thread
+    phase "thread sanitizer" sanitize thread "$concurrent_suites"
+    phase "build for the address sanitizer" build_sanitized address
+    phase "address sanitizer" sanitize address "$storing_suites"
+    phase "build the fuzzers" build_fuzzers
+    phase "fuzzers find planted bugs" fuzz_planted_bugs
+    phase "fuzzers" fuzz_all
+}
