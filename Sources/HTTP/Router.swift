@@ -79,9 +79,8 @@ package struct PathParameters: Sendable {
 
     /// The name must stand in the route's pattern.
     package subscript(_ name: String) -> String {
-        guard let value = values.first(where: { $0.name == name })?.value else {
-            preconditionFailure("the route has no parameter '\(name)'")
-        }
-        return value
+        let value = values.first { $0.name == name }?.value
+        precondition(value != nil, "the route has no parameter '\(name)'")
+        return value!
     }
 }
