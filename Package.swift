@@ -92,7 +92,7 @@ let package = Package(
         .testTarget(name: "SupervisorTests", dependencies: ["Supervisor", "CPlatform", "Locks", "TestSupport", logging]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
         .testTarget(name: "CLITests", dependencies: ["CLI", "Settings", "TestSupport"]),
-        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "Server", "CLI", "Locks", "HTTP", httpTypes]),
+        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "Server", "CLI", "Locks", "HTTP", httpTypes, logging]),
 
         // Faults: run by `Scripts/test --faults` and, at length, `Scripts/soak`.
         .executableTarget(

@@ -28,6 +28,25 @@ struct StartingTests {
         #expect(quire.stopServer() == 0)
     }
 
+    @Test("after a long load everything is answered, without another start")
+    func becomesReady() throws {
+        // Without snapshots it does not matter what CURRENT names, but it is read.
+        let data = TemporaryDirectory()
+        let current = data / "CURRENT"
+        #expect(mkfifo(current, 0o600) == 0)
+        let quire = try QuireInstance(noModel.merging(["VECTOR_DB_DATA_DIR": data.path]) { $1 }, awaitingReady: false)
+        try quire.waitUntil("the responder says that it loads") { (try? quire.get("/health"))?.status == 200 }
+        #expect(try quire.get("/ready").status == 503)
+        let responder = quire.responder
+
+        let writer = open(current, O_WRONLY)
+        close(writer)
+
+        try quire.waitUntilReady()
+        #expect(try quire.get("/v1/libraries").status == 200)
+        #expect(quire.responder == responder)
+    }
+
     @Test("data that turns out to be damaged after a long load ends the server with 65")
     func refusesLate() throws {
         let data = TemporaryDirectory()
