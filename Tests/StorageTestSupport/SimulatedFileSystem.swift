@@ -242,7 +242,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     package func freeBytes(_ directory: String) throws(StorageError) -> Int {
         lock.withLock {
             guard let capacity else { return .max }
-            return capacity - names.values.reduce(0) { $0 + $1.blocks.count } * Self.blockSize
+            return capacity - names.values.reduce(0) { $0 + ($1.blocks?.count ?? 0) } * Self.blockSize
         }
     }
 
