@@ -122,3 +122,12 @@ extension SegmentHeader {
         previousLastSequence = SequenceNumber(sequence - 1)
     }
 }
+
+extension [UInt8] {
+    /// As a later version of the program would begin a file.
+    mutating func becomeVersion(_ major: UInt8) {
+        self[8] = major
+        let checksum = withUnsafeBytes { crc32c(0, UnsafeRawBufferPointer(rebasing: $0[..<60])) }
+        replaceSubrange(60..<64, with: (0..<4).map { UInt8(truncatingIfNeeded: checksum >> (8 * $0)) })
+    }
+}

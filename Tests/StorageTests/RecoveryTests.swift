@@ -169,7 +169,7 @@ struct RecoveryTests {
     func versions() throws {
         let files = try filesOfLog(records: 3)
         var newer = files
-        newer[firstSegment]![8] = 2
+        newer[firstSegment]!.becomeVersion(2)
         #expect(throws: StorageError.unsupportedFormat(file: firstSegment, major: 2, minor: 0)) {
             try openLog(SimulatedFileSystem(newer))
         }

@@ -124,7 +124,7 @@ struct SnapshotFileTests {
         let fileSystem = SimulatedFileSystem()
         let info = try write(fileSystem)
         var bytes = fileSystem.files["data/\(info.name)"]!
-        bytes[8] = 2
+        bytes.becomeVersion(2)
 
         #expect(throws: StorageError.unsupportedFormat(file: "data/\(info.name)", major: 2, minor: 0)) {
             try read(SimulatedFileSystem(["data/\(info.name)": bytes]), info.name)

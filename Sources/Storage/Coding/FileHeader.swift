@@ -58,7 +58,11 @@ struct FileHeader {
         guard bytes.prefix(kind.magic.utf8.count).elementsEqual(kind.magic.utf8) else { throw .damaged("not a \(kind.name)") }
         let major = bytes.littleEndian(UInt16.self, at: 8)
         let minor = bytes.littleEndian(UInt16.self, at: 10)
-        guard major <= kind.major else { throw .newerVersion(major: major, minor: minor) }
+        guard major <= kind.major else {
+            // A newer header cannot fit its checksum with our version in it: one that does is ours, with a damaged version.
+            guard !matchesChecksum(bytes, with: kind) else { throw .damaged("the \(kind.name) header has an impossible version") }
+            throw .newerVersion(major: major, minor: minor)
+        }
         let checksum = bytes.littleEndian(UInt32.self, at: checksumOffset)
         guard crc32c(0, UnsafeRawBufferPointer(rebasing: bytes[..<checksumOffset])) == checksum else {
             throw .damaged("the \(kind.name) header does not match its checksum")
@@ -69,5 +73,14 @@ struct FileHeader {
         let databaseID = DatabaseID(
             high: bytes.littleEndian(UInt64.self, at: 16).byteSwapped, low: bytes.littleEndian(UInt64.self, at: 24).byteSwapped)
         return (databaseID, UnsafeRawBufferPointer(rebasing: bytes[fieldsOffset..<checksumOffset]), checksum)
+    }
+
+    private static func matchesChecksum(_ bytes: UnsafeRawBufferPointer, with kind: Kind) -> Bool {
+        var fields = Array(bytes[..<checksumOffset])
+        var version: [UInt8] = []
+        version.appendLittleEndian(kind.major)
+        version.appendLittleEndian(kind.minor)
+        fields.replaceSubrange(8..<12, with: version)
+        return fields.withUnsafeBytes { crc32c(0, $0) } == bytes.littleEndian(UInt32.self, at: checksumOffset)
     }
 }
