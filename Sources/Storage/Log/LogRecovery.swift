@@ -178,28 +178,20 @@ struct LogRecovery {
     private mutating func read(
         _ reader: SegmentReader, isLast: Bool, _ position: inout Position, replay: (LogRecord) throws -> Void
     ) throws {
-        while position.offset < reader.size {
+        while true {
             let offset = position.offset
-            let start = try reader.bytes(at: offset, count: RecordHeader.length)
-            if start.isZero, try reader.isZero(from: offset) { return }
-            // `start` is gone after the look ahead, so it is asked for again.
-            let bytes = try reader.bytes(at: offset, count: RecordHeader.length)
-            guard let header = RecordHeader.decode(bytes, segmentChecksum: position.segmentChecksum) else {
-                return try judge("no valid record header", headerLength: nil, isLast: isLast, reader, &position)
+            let record: SegmentReader.Record
+            switch try reader.finding(at: offset, segmentChecksum: position.segmentChecksum) {
+            case .end: return
+            case .bad(let reason, let header): return try judge(reason, header, isLast: isLast, reader, &position)
+            case .record(let found): record = found
             }
-            let record = try reader.bytes(at: offset, count: header.recordLength)
-            guard record.count == header.recordLength,
-                let checksum = RecordHeader.validChecksum(record, segmentChecksum: position.segmentChecksum)
-            else {
-                return try judge(
-                    "the record does not match its checksum", headerLength: header.recordLength, isLast: isLast, reader, &position)
-            }
-            let payload = Array(record[RecordHeader.length..<(RecordHeader.length + header.payloadLength)])
+            let header = record.header
             position.offset += UInt64(header.recordLength)
             if let reason = flaw(of: header, after: position.lastSequence) {
                 throw try damaged(reader, at: offset, position, reason, from: position.offset)
             }
-            position.chain = withUnsafeBytes(of: checksum.littleEndian) { crc32c(position.chain, $0) }
+            position.chain = withUnsafeBytes(of: record.checksum.littleEndian) { crc32c(position.chain, $0) }
             position.sealed = header.type == RecordHeader.sealType
             guard !position.sealed else { continue }
             guard header.sequence > base else {
@@ -208,9 +200,7 @@ struct LogRecovery {
                 continue
             }
             do {
-                try replay(
-                    LogRecord(
-                        type: header.type, version: header.version, flags: header.flags, sequence: header.sequence, payload: payload))
+                try replay(LogRecord(header, record.payload))
             } catch let error as StorageError where error.isRefusalOfRecord {
                 throw try damaged(reader, at: offset, position, error.description, from: position.offset)
             }

@@ -71,11 +71,11 @@ extension Snapshots {
     /// The files of a directory with a snapshot and nothing else. They can be read also when the snapshot is removed meanwhile.
     package func copy(of name: String) throws(StorageError) -> SnapshotCopy {
         let file = try openFile(name)
-        let header = try SnapshotReader(file).header
-        let log = SegmentHeader.following(header.sequence, of: header.databaseID)
+        let reader = try SnapshotReader(file)
+        let log = SegmentHeader.following(reader.sequence, of: reader.databaseID)
         return SnapshotCopy(
             members: [
                 try .init(name, file), .init(log.fileName, log.encoded().bytes), .init(Self.currentName, Self.currentContent(name)),
-            ], madeAt: header.madeAt)
+            ], madeAt: reader.madeAt)
     }
 }

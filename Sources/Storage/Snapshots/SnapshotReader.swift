@@ -2,7 +2,8 @@
 package final class SnapshotReader {
     package let databaseID: DatabaseID
     package let sequence: SequenceNumber
-    let header: SnapshotHeader
+    /// Milliseconds since 1970.
+    package let madeAt: Int64
     private let file: any File
     /// Of the file, in bytes.
     package let size: UInt64
@@ -16,11 +17,13 @@ package final class SnapshotReader {
         let path = file.path
         size = try file.size()
         let bytes = try Self.read(file, at: 0, count: min(UInt64(SnapshotHeader.length), size))
+        let header: SnapshotHeader
         (header, checksum) = try bytes.span.withUnsafeBytes { (bytes) throws(StorageError) in
             try SnapshotHeader.decode(bytes, of: path)
         }
         databaseID = header.databaseID
         sequence = header.sequence
+        madeAt = header.madeAt
         offset = UInt64(SnapshotHeader.length)
     }
 
@@ -73,7 +76,7 @@ package final class SnapshotReader {
         }
     }
 
-    func close() throws(StorageError) {
+    package func close() throws(StorageError) {
         try file.close()
     }
 

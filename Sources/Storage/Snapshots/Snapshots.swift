@@ -24,7 +24,7 @@ package struct Snapshots: Sendable {
         self.fileSystem = fileSystem
     }
 
-    static let currentName = "CURRENT"
+    package static let currentName = "CURRENT"
     private static let prefix = "snapshot-"
     private static let suffix = ".snap"
 
@@ -33,7 +33,8 @@ package struct Snapshots: Sendable {
         return prefix + String(repeating: "0", count: max(0, 16 - digits.count)) + digits + suffix
     }
 
-    static func sequence(name: String) -> SequenceNumber? {
+    /// The sequence in the name of a snapshot; nil for any other name.
+    package static func sequence(name: String) -> SequenceNumber? {
         guard name.hasPrefix(prefix), name.hasSuffix(suffix),
             let number = UInt64(name.dropFirst(prefix.count).dropLast(suffix.count))
         else { return nil }
@@ -45,14 +46,26 @@ package struct Snapshots: Sendable {
 
     /// The names of the snapshots in the order in which a start tries them: what `CURRENT` names, then the others, newest first.
     package func candidates() throws(StorageError) -> [String] {
-        let files = try fileSystem.list(directory)
-        let names = files.filter { Self.sequence(name: $0) != nil }.sorted(by: >)
-        guard files.contains(Self.currentName), let current = try currentSnapshot(), names.contains(current) else { return names }
+        let names = try Array(names().reversed())
+        guard case .names(let current) = try current(), names.contains(current) else { return names }
         return [current] + names.filter { $0 != current }
     }
 
-    /// What `CURRENT` names. Nil if it is damaged: then the newest snapshot is tried first, which is the same one unless a crash came between.
-    private func currentSnapshot() throws(StorageError) -> String? {
+    /// The names of the snapshots, oldest first.
+    package func names() throws(StorageError) -> [String] {
+        try fileSystem.list(directory).filter { Self.sequence(name: $0) != nil }.sorted()
+    }
+
+    /// The file that says which snapshot a start tries first.
+    package enum Current: Equatable {
+        case absent
+        /// The newest snapshot is tried first then, which is the same one unless a crash came between.
+        case damaged
+        case names(String)
+    }
+
+    package func current() throws(StorageError) -> Current {
+        guard try fileSystem.list(directory).contains(Self.currentName) else { return .absent }
         let file = try fileSystem.open("\(directory)/\(Self.currentName)", for: .reading)
         let size = min(try file.size(), 256)
         var bytes = [UInt8](repeating: 0, count: Int(size))
@@ -60,8 +73,8 @@ package struct Snapshots: Sendable {
         try span.withUnsafeMutableBytes { (buffer) throws(StorageError) in try file.readFully(into: buffer, at: 0) }
         try file.close()
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
-        guard lines.count == 3, lines[1] == Self.checksumLine(of: lines[0]) else { return nil }
-        return String(lines[0])
+        guard lines.count == 3, lines[1] == Self.checksumLine(of: lines[0]) else { return .damaged }
+        return .names(String(lines[0]))
     }
 
     package func open(_ name: String) throws(StorageError) -> SnapshotReader {
@@ -75,10 +88,10 @@ package struct Snapshots: Sendable {
     /// The snapshots that there are, oldest first. One whose header cannot be read is left out.
     package func list() throws(StorageError) -> [Info] {
         var infos: [Info] = []
-        for name in try fileSystem.list(directory).filter({ Self.sequence(name: $0) != nil }).sorted() {
+        for name in try names() {
             do {
                 let reader = try open(name)
-                infos.append(Info(name: name, sequence: reader.sequence, bytes: reader.size, madeAt: reader.header.madeAt))
+                infos.append(Info(name: name, sequence: reader.sequence, bytes: reader.size, madeAt: reader.madeAt))
                 try reader.close()
             } catch {
                 guard error.category == .dataRefused else { throw error }
