@@ -66,7 +66,7 @@ let package = Package(
                 argumentParser,
             ]),
         .executableTarget(
-            name: "CLI", dependencies: ["Settings", "Database", "Storage", "Archives", argumentParser]),
+            name: "CLI", dependencies: ["Settings", "Database", "Storage", "Archives", "JSON", argumentParser]),
         .executableTarget(
             name: "Benchmarks", dependencies: ["VectorSearch", "Locks", "CBenchmarks", argumentParser], path: "Benchmarks",
             exclude: ["README.md", "instance.py", "load", "make-sift", "peers.py", "requirements.txt", "wordnet-check"]),
@@ -78,7 +78,8 @@ let package = Package(
         .target(name: "StorageTestSupport", dependencies: ["Storage", "Locks"], path: "Tests/StorageTestSupport"),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Locks", "CPlatform", "TestSupport", "StorageTestSupport"]),
         .testTarget(name: "ArchivesTests", dependencies: ["Archives", "Database", "Storage", "VectorSearch", "TestSupport"]),
-        .testTarget(name: "DatabaseTests", dependencies: ["Database", "Storage", "VectorSearch", "Locks", "TestSupport"]),
+        .testTarget(
+            name: "DatabaseTests", dependencies: ["Database", "Storage", "VectorSearch", "Locks", "TestSupport", "StorageTestSupport"]),
         .testTarget(
             name: "EmbeddingTests", dependencies: ["Embedding", "CEmbeddingKernels", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
@@ -91,7 +92,7 @@ let package = Package(
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "CFastCGI", "CPlatform", "HTTP", "TestSupport", httpTypes]),
         .testTarget(name: "SupervisorTests", dependencies: ["Supervisor", "CPlatform", "Locks", "TestSupport", logging]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
-        .testTarget(name: "CLITests", dependencies: ["CLI", "Settings", "TestSupport"]),
+        .testTarget(name: "CLITests", dependencies: ["CLI", "Settings", "Database", "Storage", "VectorSearch", "TestSupport"]),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "Server", "CLI", "Locks", "HTTP", httpTypes, logging]),
 
         // Faults: run by `Scripts/test --faults` and, at length, `Scripts/soak`.

@@ -8,9 +8,9 @@ import Storage
 struct Quire: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quire",
-        abstract: "Settings and nginx configuration of a Quire server.",
+        abstract: "Settings, nginx configuration and stored data of a Quire server.",
         version: quireVersion,
-        subcommands: [NginxCommand.self, ConfigCommand.self, RestoreCommand.self])
+        subcommands: [NginxCommand.self, ConfigCommand.self, InspectCommand.self, RestoreCommand.self])
 
     static func main() {
         do {
@@ -20,27 +20,16 @@ struct Quire: ParsableCommand {
             standardError.write("quire: \(error)\n")
             exit(withError: ExitCode(SettingsError.exitCode))
         } catch let error as ArchiveError {
-            fail("\(error)", with: 65)
+            standardError.write("quire: \(error)\n")
+            exit(withError: DataExit.damaged)
         } catch let error as StorageError {
-            fail("\(error)", with: error.exitCode)
+            standardError.write("quire: \(error)\n")
+            exit(withError: DataExit.code(of: error))
+        } catch let error as NoDatabase {
+            standardError.write("quire: \(error.path) holds no database\n")
+            exit(withError: DataExit.noInput)
         } catch {
             exit(withError: error)
-        }
-    }
-}
-
-private func fail(_ reason: String, with code: Int32) -> Never {
-    standardError.write("quire: \(reason)\n")
-    Quire.exit(withError: ExitCode(code))
-}
-
-extension StorageError {
-    /// As the server ends (sysexits.h).
-    fileprivate var exitCode: Int32 {
-        switch category {
-        case .dataRefused: 65
-        case .inUse: 75
-        case .storageFailed, .requestRefused: 70
         }
     }
 }

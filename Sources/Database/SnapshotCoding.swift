@@ -71,6 +71,29 @@ extension BinaryWriter {
     }
 }
 
+extension SnapshotCoding {
+    /// What the section with which a library begins says.
+    struct LibraryHead {
+        let record: LibraryRecord
+        let created: SequenceNumber
+        let changed: SequenceNumber
+        let updatedAt: Timestamp
+        let documentCount: Int
+        let rowCount: Int
+    }
+
+    /// - Throws: `malformedPayload`.
+    static func readLibrary(_ payload: [UInt8]) throws(StorageError) -> LibraryHead {
+        var reader = BinaryReader(payload)
+        let head = LibraryHead(
+            record: try reader.readLibrary(version: Mutation.RecordType.createLibrary.version), created: try reader.readSequence(),
+            changed: try reader.readSequence(), updatedAt: try reader.readTimestamp(), documentCount: Int(try reader.readUInt32()),
+            rowCount: Int(try reader.readUInt32()))
+        try reader.finish()
+        return head
+    }
+}
+
 /// Makes libraries of the sections of a snapshot.
 struct SnapshotLoader {
     /// A library of which not all sections were read yet.
@@ -140,23 +163,16 @@ struct SnapshotLoader {
     }
 
     private func beginLibrary(_ payload: [UInt8]) throws(StorageError) -> Pending {
-        var reader = BinaryReader(payload)
-        let record = try reader.readLibrary(version: Mutation.RecordType.createLibrary.version)
-        let created = try reader.readSequence()
-        let sequence = try reader.readSequence()
-        let updatedAt = try reader.readTimestamp()
-        let documentCount = Int(try reader.readUInt32())
-        let rowCount = Int(try reader.readUInt32())
-        try reader.finish()
+        let head = try SnapshotCoding.readLibrary(payload)
         // The vectors follow, so rows that the file has no room for are never given memory.
-        let vectorBytes = rowCount * record.dimension * MemoryLayout<Float>.stride
-        guard rowCount <= VectorStore.maxRows, vectorBytes <= self.reader.size, repository.library(record.id) == nil else {
+        let vectorBytes = head.rowCount * head.record.dimension * MemoryLayout<Float>.stride
+        guard head.rowCount <= VectorStore.maxRows, vectorBytes <= reader.size, repository.library(head.record.id) == nil else {
             throw malformed("an impossible library")
         }
-        try check(created, sequence)
+        try check(head.created, head.changed)
         return Pending(
-            library: Library(record, createdAt: created, changedAt: sequence, updatedAt), documentCount: documentCount, rowCount: rowCount,
-            references: Array(repeating: 0, count: rowCount))
+            library: Library(head.record, createdAt: head.created, changedAt: head.changed, head.updatedAt),
+            documentCount: head.documentCount, rowCount: head.rowCount, references: Array(repeating: 0, count: head.rowCount))
     }
 
     private mutating func takeDocuments(_ payload: [UInt8]) throws(StorageError) {
@@ -216,11 +232,11 @@ struct SnapshotLoader {
 }
 
 extension BinaryReader {
-    fileprivate mutating func readSequence() throws(StorageError) -> SequenceNumber {
+    mutating func readSequence() throws(StorageError) -> SequenceNumber {
         SequenceNumber(rawValue: UInt64(bitPattern: try readInt64()))
     }
 
-    fileprivate mutating func readDocument(of library: LibraryID, rowCount: Int) throws(StorageError) -> Document {
+    mutating func readDocument(of library: LibraryID, rowCount: Int) throws(StorageError) -> Document {
         let id: DocumentID = try readID()
         let metadata = try readMetadata()
         let createdAt = try readTimestamp()

@@ -56,7 +56,7 @@ extension SettingsError: CustomStringConvertible {
 }
 
 /// `text` on one line and cut to `limit` characters: whatever would break a line or steer a terminal is escaped.
-func oneLine(_ text: String, limit: Int = 80) -> String {
+package func oneLine(_ text: String, limit: Int = 80) -> String {
     var line = ""
     for (count, scalar) in text.unicodeScalars.enumerated() {
         if count == limit { return line + "…" }
