@@ -10,7 +10,7 @@ struct Quire: ParsableCommand {
         commandName: "quire",
         abstract: "Settings, nginx configuration and stored data of a Quire server.",
         version: quireVersion,
-        subcommands: [NginxCommand.self, ConfigCommand.self, InspectCommand.self, RestoreCommand.self])
+        subcommands: [NginxCommand.self, ConfigCommand.self, InspectCommand.self, VerifyCommand.self, RestoreCommand.self])
 
     static func main() {
         do {
@@ -21,7 +21,7 @@ struct Quire: ParsableCommand {
             exit(withError: ExitCode(SettingsError.exitCode))
         } catch let error as ArchiveError {
             standardError.write("quire: \(error)\n")
-            exit(withError: DataExit.damaged)
+            exit(withError: DataExit.dataRefused)
         } catch let error as StorageError {
             standardError.write("quire: \(error)\n")
             exit(withError: DataExit.code(of: error))

@@ -38,7 +38,7 @@ extension Database {
     ///
     /// - Throws: `purgeIsRunning`.
     package func startPurge() throws(DatabaseError) -> PurgeStatus {
-        try purge.begin(libraries: repository.allLibraries().count) { [unowned self] in
+        try purge.begin(libraries: repository.allLibraries.count) { [unowned self] in
             do throws(DatabaseError) {
                 try runPurge()
                 return .done
@@ -50,7 +50,7 @@ extension Database {
 
     private func runPurge() throws(DatabaseError) {
         let (memory, disk) = (memoryInUse(), try diskInUse())
-        for library in repository.allLibraries() {
+        for library in repository.allLibraries {
             compact(library)
             purge.update { $0.librariesDone += 1 }
         }

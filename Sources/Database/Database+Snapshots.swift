@@ -86,11 +86,11 @@ extension Database {
         return info
     }
 
-    /// The newest snapshot that is as it was written, loaded; the others that were tried are in `loaded`.
+    /// The first of `candidates` that is as it was written, loaded; the others that were tried are in `loaded`.
     static func loadSnapshot(
-        _ snapshots: Snapshots, _ builder: IndexBuilder, _ loaded: inout Loaded
+        _ snapshots: Snapshots, _ candidates: [String], _ builder: IndexBuilder, _ loaded: inout Loaded
     ) throws(StorageError) -> (repository: Repository, sequence: SequenceNumber, databaseID: DatabaseID)? {
-        for name in try snapshots.candidates() {
+        for name in candidates {
             let repository = Repository(builder: builder)
             do throws(StorageError) {
                 let reader = try snapshots.open(name)

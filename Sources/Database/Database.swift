@@ -53,7 +53,7 @@ package final class Database: @unchecked Sendable {
         let snapshots = Snapshots(directory: directory, fileSystem: fileSystem)
         let growth = LogGrowth(limit: snapshotLogBytes)
         var loaded = Loaded()
-        let snapshot = try Self.loadSnapshot(snapshots, builder, &loaded)
+        let snapshot = try Self.loadSnapshot(snapshots, snapshots.candidates(), builder, &loaded)
         let repository = snapshot?.repository ?? Repository(builder: builder)
         self.builder = builder
         self.snapshots = snapshots
@@ -104,7 +104,8 @@ package final class Database: @unchecked Sendable {
         }
     }
 
-    private static func replay(_ record: LogRecord, into repository: Repository) throws(StorageError) {
+    /// - Throws: `unsupportedRecord`; `malformedPayload` if the record makes no sense, or no sense here.
+    static func replay(_ record: LogRecord, into repository: Repository) throws(StorageError) {
         let mutation: Mutation
         do {
             mutation = try Mutation(record: record)

@@ -141,6 +141,11 @@ package final class Library: @unchecked Sendable {
     /// Up to `limit` of the chunks that hold a row, by id.
     func holders(of row: Row, limit: Int) -> ArraySlice<RowHolders.Holder> { holders.holders(of: row, limit: limit) }
 
+    func holderCount(of row: Row) -> Int { holders.count(of: row) }
+
+    /// Whether a chunk of this very version of the document is known to hold its row.
+    func isHolder(_ document: Document, _ chunk: Chunk) -> Bool { holders.contains(document, chunk: chunk) }
+
     /// What the index that searches use was asked to be: not yet what it was asked to become.
     var indexInUse: IndexConfiguration { formerIndex ?? record.index }
 

@@ -50,6 +50,9 @@ final class Repository: @unchecked Sendable {
         }
     }
 
+    /// In order of creation.
+    var allLibraries: [Library] { lock.withReadLock { libraryOrder } }
+
     // MARK: Changes
 
     /// What a change made, for the reply to the one who asked for it.
@@ -151,14 +154,12 @@ final class Repository: @unchecked Sendable {
         }
     }
 
-    func allLibraries() -> [Library] { lock.withReadLock { libraryOrder } }
-
     // MARK: Memory
 
     /// Bytes that indexes will take for the rows they do not have yet, and another index that the change asks for, less the rows that
     /// the library of the change has free.
     func memoryToCome(for mutation: Mutation) -> Int {
-        allLibraries().reduce(0) { bytes, library in
+        allLibraries.reduce(0) { bytes, library in
             bytes
                 + library.lock.withReadLock {
                     let vectors = library.vectors
@@ -173,7 +174,7 @@ final class Repository: @unchecked Sendable {
 
     /// All libraries, in order of creation, as they are now; nothing is applied meanwhile. Each is to be ended.
     func images() -> [LibraryImage] {
-        allLibraries().map { library in library.lock.withWriteLock { LibraryImage(library) } }
+        allLibraries.map { library in library.lock.withWriteLock { LibraryImage(library) } }
     }
 
     /// Takes in a library that was created after all that are here, with its documents.

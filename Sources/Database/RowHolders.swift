@@ -21,6 +21,20 @@ struct RowHolders {
         return [holder].prefix(limit)
     }
 
+    func count(of row: Row) -> Int {
+        if let holders = shared[row] { return holders.count }
+        return Int(row.rawValue) < single.count && single[Int(row.rawValue)] != nil ? 1 : 0
+    }
+
+    /// Whether a chunk of this very document holds its row. Cost: a binary search.
+    func contains(_ document: Document, chunk: Chunk) -> Bool {
+        guard let holders = shared[chunk.row] else {
+            return holders(of: chunk.row, limit: 1).contains { $0.document === document && $0.chunk.id == chunk.id }
+        }
+        let first = holders.firstPosition { $0.chunk.id >= chunk.id }
+        return holders[first...].prefix { $0.chunk.id == chunk.id }.contains { $0.document === document }
+    }
+
     /// Cost: constant for a row of one; else a binary search and the moving of those behind it.
     mutating func add(_ document: Document, chunkIndex: Int, to row: Row) {
         let holder = Holder(document: document, chunkIndex: Int32(chunkIndex))

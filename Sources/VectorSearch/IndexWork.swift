@@ -19,7 +19,8 @@ package final class IndexWork: @unchecked Sendable {
     private let memory: StoreMemory
     private let pieceSize: Int
     private let pieceCount: Int
-    private let announced: RowSet
+    /// The rows that are being taken in or encoded.
+    let announced: RowSet
 
     private let lock = Lock()
     private var nextPiece = 0

@@ -23,10 +23,10 @@ package final class IndexedVectors {
     /// Released, but an index still knows them, or they are being worked on.
     private var released = RowSet()
 
-    private var current: Slot
+    private(set) var current: Slot
     /// What takes the place of `current` once it knows every live row.
     private var next: Slot?
-    private var work: IndexWork?
+    private(set) var work: IndexWork?
     /// Rows in use that have no codes yet, while the store keeps codes.
     private var uncoded = RowSet()
     /// Whether a graph of vectors has so many rows to take in that it is worth coding all of them for it and forgetting the codes

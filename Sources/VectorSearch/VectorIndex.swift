@@ -54,6 +54,9 @@ package protocol VectorIndex: AnyObject {
     /// that the store computes. No row is offered twice.
     func search(_ query: PreparedQuery, _ request: IndexRequest, into nearest: inout NearestRows) -> IndexOutcome
 
+    /// Shared. Follows a part of what leads to rows, and counts what leads to none that is `known`.
+    func check(part: Int, of parts: Int, known: RowBits) -> IndexCheck
+
     /// Exclusive. The whole index; `IndexKind.decodeIndex` makes it again over a store with the same rows.
     func encoded() -> [UInt8]
 }
@@ -122,6 +125,20 @@ package enum FilterStrategy: String, Sendable {
     case inGraph = "in_graph"
     /// Searched for more than was asked for, and left out what was not eligible.
     case postFilter = "post_filter"
+}
+
+/// What following the links of an index found: entries of lists and of tables are links as well.
+package struct IndexCheck: Equatable, Sendable {
+    package var links = 0
+    /// Links that lead to no row of the index.
+    package var outOfBounds = 0
+
+    mutating func follow(_ rows: some Sequence<UInt32>, known: RowBits) {
+        for row in rows {
+            links += 1
+            if !known.contains(row) { outOfBounds += 1 }
+        }
+    }
 }
 
 package struct IndexStatistics: Equatable, Sendable {

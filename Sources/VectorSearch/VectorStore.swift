@@ -239,6 +239,11 @@ package final class VectorStore {
         return Int(referenceCounts.base[Int(row.rawValue)])
     }
 
+    /// Whether the vector of a live row still has the hash that it was inserted with.
+    func isAsInserted(_ row: Row) -> Bool {
+        withVector(row) { VectorHash.hash($0) == hash(of: row.rawValue) }
+    }
+
     /// The vector of a row as it was sent.
     package func copyVector(_ row: Row) -> [Float] {
         withVector(row) { vector in

@@ -91,12 +91,49 @@ struct AdminTests {
         #expect(full.post("/v1/libraries", ["name": "n"]).json["detail"]?.string?.contains("DISK_RESERVE_BYTES") == true)
     }
 
+    @Test("a verification says of each part what was checked")
+    func verifies() throws {
+        let server = try TestServer()
+        let library = server.vectors()
+        server.add([[1, 2, 3], [4, 5, 6]], to: library)
+        _ = server.post("/v1/admin/snapshots", text: "")
+
+        let reply = server.post("/v1/admin/verify", text: "")
+
+        #expect(reply.status == 200)
+        #expect(reply.json["status"] == "intact")
+        let components = try #require(reply.json["components"]?.array)
+        #expect(components.compactMap { $0["kind"]?.string } == ["current", "snapshot", "segment", "state", "library", "index"])
+        #expect(components[2]["checked"] == ["records": 2, "seals": 1])
+        #expect(components[3]["checked"] == ["libraries": 1, "documents": 1, "chunks": 2, "vectors": 2])
+        #expect(components[4]["library_id"] == .string(String(library.suffix(36))))
+    }
+
+    @Test("a verification finds damage, names it, and is answered all the same")
+    func findsDamage() throws {
+        let server = try TestServer()
+        server.add([[1, 2, 3], [4, 5, 6]], to: server.vectors())
+        let snapshot = try #require(server.post("/v1/admin/snapshots", text: "").json["name"]?.string)
+        try server.flip(snapshot, at: 100)
+
+        let reply = server.post("/v1/admin/verify", text: "")
+
+        #expect(reply.status == 200)
+        #expect(reply.json["status"] == "damaged")
+        let damaged = try #require(reply.json["components"]?.array?.filter { $0["status"] == "damaged" })
+        #expect(damaged.map { $0["name"] } == [.string(snapshot)])
+        #expect(damaged[0]["damaged"] == 1 && damaged[0]["problems"]?.array?.count == 1)
+        // Reading goes on as before.
+        #expect(server.get("/v1/libraries").status == 200)
+    }
+
     @Test("a parameter that it does not know is refused")
     func unknownParameter() throws {
         let server = try TestServer()
 
         #expect(server.post("/v1/admin/snapshots?wait=1", text: "").status == 422)
         #expect(server.get("/v1/admin/snapshots?limit=1").status == 422)
+        #expect(server.post("/v1/admin/verify?deep=1", text: "").status == 422)
         #expect(server.get("/v1/admin/snapshots").json == ["snapshots": []])
     }
 }

@@ -93,6 +93,7 @@ struct ExampleTests {
         story.tell("updateLibrary", server.patch(texts, try body("PATCH /v1/libraries/{id}", "rename")))
         story.tell("takeSnapshot", server.post("/v1/admin/snapshots", text: ""))
         story.tell("listSnapshots", server.get("/v1/admin/snapshots"))
+        story.tell("verify", server.post("/v1/admin/verify", text: ""))
         story.tell("listModels", server.get("/v1/models"))
         story.tell("getRoot", server.get("/"))
         story.tell("getHealth", server.get("/health"))

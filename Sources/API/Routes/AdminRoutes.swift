@@ -16,6 +16,7 @@ struct AdminRoutes {
         router.add(.get, "/v1/admin/snapshots/{name}/archive", archiveSnapshot)
         router.add(.post, "/v1/admin/purge", startPurge)
         router.add(.get, "/v1/admin/purge", purgeStatus)
+        router.add(.post, "/v1/admin/verify", verify)
     }
 
     @Sendable private func takeSnapshot(_ request: Request, _: PathParameters) throws -> Response {

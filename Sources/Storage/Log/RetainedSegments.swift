@@ -22,6 +22,8 @@ final class RetainedSegments: @unchecked Sendable {
         self.currentBytes = currentBytes
     }
 
+    var finishedSegments: [Finished] { lock.withLock { finished } }
+
     var bytes: UInt64 { lock.withLock { finished.reduce(currentBytes) { $0 + $1.bytes } } }
 
     /// Notes where the current segment ends.

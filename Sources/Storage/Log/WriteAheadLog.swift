@@ -185,6 +185,18 @@ package final class WriteAheadLog: Sendable {
         return count
     }
 
+    /// Checks the segments that no record is added to any more. From any thread, beside everything else: those that are removed
+    /// meanwhile are left out.
+    package func checkFinishedSegments() -> [CheckedComponent] {
+        let files = LogFiles(directory: directory, fileSystem: fileSystem)
+        var end: LogFiles.End?
+        return retained.finishedSegments.compactMap { segment in
+            let component = files.check(SegmentHeader.fileName(segment.number), isLast: false, after: &end)
+            // One that is removed is no longer among the finished before its file goes.
+            return retained.finishedSegments.contains { $0.number == segment.number } ? component : nil
+        }
+    }
+
     /// The bytes of all segments together, without zeros written ahead: what a start would read at most. Cheap, from any thread.
     package var retainedBytes: UInt64 { retained.bytes }
 

@@ -95,6 +95,13 @@ final class TestServer {
         }
     }
 
+    /// Damages a byte of a file in the data directory.
+    func flip(_ name: String, at offset: Int) throws {
+        var bytes = try contents(of: directory / name)
+        bytes[offset] ^= 1
+        try directory.write(name, bytes)
+    }
+
     /// From here on nothing is built: what is building stays so.
     func stopBuilding() { database.builder.stop() }
 

@@ -237,6 +237,25 @@ final class HNSWIndex: VectorIndex {
         entry.pointee = highest.map { EntryPoint.pack($0.row, $0.level) } ?? EntryPoint.none
     }
 
+    // MARK: Checking
+
+    func check(part: Int, of parts: Int, known: RowBits) -> IndexCheck {
+        var check = IndexCheck()
+        let words = linked.words.count
+        for row in UInt32(words * part / parts * 64)..<UInt32(words * (part + 1) / parts * 64) where linked.contains(Row(row)) {
+            for level in 0...level(of: row) {
+                let list = links(of: row, on: level)
+                let count = Int(quire_load_acquire(list))
+                guard count <= maxLinks(on: level) else {
+                    check.outOfBounds += 1
+                    continue
+                }
+                check.follow((0..<count).lazy.map { quire_load_acquire(list + 1 + $0) }, known: known)
+            }
+        }
+        return check
+    }
+
     // MARK: Searching
 
     func search(_ query: PreparedQuery, _ request: IndexRequest, into nearest: inout NearestRows) -> IndexOutcome {

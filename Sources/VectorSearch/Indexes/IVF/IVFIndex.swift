@@ -116,6 +116,12 @@ final class IVFIndex: VectorIndex {
         replacements = [:]
     }
 
+    func check(part: Int, of parts: Int, known: RowBits) -> IndexCheck {
+        var check = IndexCheck()
+        for number in stride(from: part, to: lists.count, by: parts) { check.follow(lists[number], known: known) }
+        return check
+    }
+
     // MARK: Training
 
     /// Lists for so many rows. On text embeddings (20,000 × 384) √n, 2·√n, 4·√n and 8·√n lists need 22, 20, 14 and 9 % of the

@@ -95,6 +95,12 @@ final class KDTreeIndex: VectorIndex {
         rows.forEach { known.remove($0) }
     }
 
+    func check(part: Int, of parts: Int, known: RowBits) -> IndexCheck {
+        var check = IndexCheck()
+        for number in stride(from: part, to: trees.count, by: parts) { check.follow(trees[number].rows, known: known) }
+        return check
+    }
+
     func adopt(_ configuration: IndexConfiguration) {}
 
     // MARK: Bytes

@@ -6,7 +6,7 @@ final class BucketSegment {
     /// Leading bits of a code that lead to a slot of `starts`. Fewer than all for few rows, lest most slots be empty.
     private let slotBits: Int
     /// Table after table, the rows by slot.
-    private let rows: [UInt32]
+    let rows: [UInt32]
     /// The code of each of these; empty if the slot says it all.
     private let codes: [UInt32]
     /// Table after table, where the rows of each slot begin in the table's, and the end of the last.

@@ -137,6 +137,12 @@ final class LSHIndex: VectorIndex {
         rows.forEach { known.remove($0) }
     }
 
+    func check(part: Int, of parts: Int, known: RowBits) -> IndexCheck {
+        var check = IndexCheck()
+        for number in stride(from: part, to: segments.count, by: parts) { check.follow(segments[number].rows, known: known) }
+        return check
+    }
+
     // MARK: Training
 
     private func draw(_ rows: [UInt32], _ memory: StoreMemory, _ random: inout SeededRandom) -> Hyperplanes {
