@@ -10,7 +10,9 @@ struct Quire: ParsableCommand {
         commandName: "quire",
         abstract: "Settings, nginx configuration and stored data of a Quire server.",
         version: quireVersion,
-        subcommands: [NginxCommand.self, ConfigCommand.self, InspectCommand.self, VerifyCommand.self, RestoreCommand.self])
+        subcommands: [
+            NginxCommand.self, ConfigCommand.self, InspectCommand.self, VerifyCommand.self, RepairCommand.self, RestoreCommand.self,
+        ])
 
     static func main() {
         do {

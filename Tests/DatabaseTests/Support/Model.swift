@@ -78,6 +78,9 @@ struct Model {
         }
     }
 
+    /// Gives a number to a change that is not made.
+    mutating func skip() { sequence = sequence.next }
+
     /// Makes a change that nothing refuses.
     mutating func apply(_ mutation: Mutation) {
         sequence = sequence.next
