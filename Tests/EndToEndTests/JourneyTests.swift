@@ -130,13 +130,3 @@ struct JourneyTests {
         #expect(try quire.get("/ready").status == 200)
     }
 }
-
-extension QuireInstance {
-    /// kill -9; returns when the next responder is ready.
-    func killResponder() throws {
-        guard let victim = responder else { throw Failed(what: "no responder runs") }
-        kill(victim, SIGKILL)
-        while responder == victim { sched_yield() }
-        try waitUntilReady()
-    }
-}

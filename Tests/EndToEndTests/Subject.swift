@@ -5,8 +5,6 @@ import HTTPTypes
 import TestSupport
 import Testing
 
-let noModel = ["QUIRE_MODEL_DIR": "/nonexistent/quire-model"]
-
 /// One Quire for all tests of a suite, which run one after the other.
 ///
 /// When they are done its responder must be the one it started with. It is killed, and what was acknowledged must be there, whole,

@@ -46,12 +46,6 @@ struct ErrorReply: Decodable {
 }
 
 extension QuireInstance {
-    func createLibrary(_ body: String = #"{"name":"test","embedding_dimension":3}"#) throws -> String {
-        let reply = try post("/v1/libraries", body)
-        guard reply.status == 201 else { throw Failed(what: reply.text) }
-        return try reply.decoded(as: LibraryReply.self).id
-    }
-
     func search(_ library: String, _ embedding: [Float], k: Int = 10) throws -> SearchReply {
         let reply = try post("/v1/libraries/\(library)/search/embedding", #"{"embedding":\#(embedding),"k":\#(k)}"#)
         guard reply.status == 200 else { throw Failed(what: reply.text) }

@@ -7,6 +7,7 @@ package final class QuireInstance: @unchecked Sendable {
     package let directory: TemporaryDirectory
     package let port: Int
     package let environment: [String: String]
+    private let launcher: [String]
     private var supervisor: ChildProcess?
     private var nginx: ChildProcess?
 
@@ -22,7 +23,10 @@ package final class QuireInstance: @unchecked Sendable {
     }
 
     /// Starts everything and waits until it is ready.
-    package init(_ settings: [String: String] = [:], awaitingReady: Bool = true) throws {
+    ///
+    /// - Parameter launcher: a command that the server's path is appended to, and which ends by becoming that program.
+    package init(_ settings: [String: String] = [:], launcher: [String] = [], awaitingReady: Bool = true) throws {
+        self.launcher = launcher
         directory = TemporaryDirectory()
         port = freePort()
         var environment = settings
@@ -53,16 +57,25 @@ package final class QuireInstance: @unchecked Sendable {
     }
 
     /// Starts one of the built programs with the settings of this instance.
-    package func run(_ program: String, _ arguments: String...) throws -> ChildProcess {
-        try ChildProcess("\(builtProducts)/\(program)", arguments, environment: environment, in: directory)
+    ///
+    /// - Parameter settings: take the place of those of the instance.
+    package func run(_ program: String, _ arguments: String..., settings: [String: String] = [:]) throws -> ChildProcess {
+        try ChildProcess("\(builtProducts)/\(program)", arguments, environment: environment.merging(settings) { $1 }, in: directory)
     }
 
     package func startServer() throws {
-        supervisor = try run("quire-server")
+        let command = launcher + ["\(builtProducts)/quire-server"]
+        supervisor = try ChildProcess(command[0], Array(command.dropFirst()), environment: environment, in: directory)
     }
+
+    /// The data directory as the server sees it, which may have mounts of its own.
+    package var dataDirectoryOfServer: String { "/proc/\(supervisor?.identifier ?? 0)/root\(dataDirectory)" }
 
     /// What the supervisor and the responder have logged.
     package var log: String { supervisor?.errors ?? "" }
+
+    /// What those had logged that ended last.
+    package private(set) var lastLog = ""
 
     package func signalServer(_ signal: Int32) {
         supervisor?.signal(signal)
@@ -76,7 +89,10 @@ package final class QuireInstance: @unchecked Sendable {
 
     /// Waits until the supervisor ends by itself.
     package func waitForServer() -> Int32 {
-        defer { supervisor = nil }
+        defer {
+            lastLog = log
+            supervisor = nil
+        }
         return supervisor?.wait() ?? 0
     }
 
