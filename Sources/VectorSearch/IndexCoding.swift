@@ -12,11 +12,13 @@ struct IndexEncoder {
     private(set) var bytes: [UInt8] = []
 
     /// Begins with what the reader checks first.
-    init(_ kind: IndexKind, version: UInt32, store: VectorStore) {
+    ///
+    /// - Parameter rowCount: the rows that the store had when the index was as it is written; it may have more by now.
+    init(_ kind: IndexKind, version: UInt32, dimension: Int, rowCount: Int) {
         write(Self.magic(of: kind))
         write(version)
-        write(UInt32(store.dimension))
-        write(UInt32(store.usedRows))
+        write(UInt32(dimension))
+        write(UInt32(rowCount))
     }
 
     static func magic(of kind: IndexKind) -> UInt32 {

@@ -482,7 +482,7 @@ package final class IndexedVectors {
     /// The index in use and the rows it knows now; nil if searches are exact, or another index was asked for than is in use.
     package func indexImage() -> IndexImage? {
         guard let index = current.index, current.configuration == configuration else { return nil }
-        return IndexImage(index: index, known: current.known)
+        return IndexImage(index: index, known: current.known, rowCount: store.usedRows)
     }
 
     /// Takes over an index that `IndexImage` wrote when the same rows had the same vectors, as if it had just been built.
@@ -514,6 +514,8 @@ package final class IndexedVectors {
 package struct IndexImage {
     fileprivate let index: any VectorIndex
     fileprivate let known: RowSet
+    /// Rows given out by then; there may be more when the index is written.
+    fileprivate let rowCount: Int
 
     /// The number of rows and the rows, then what the index wrote. Searches and changes go on meanwhile; nobody builds.
     package func encoded() -> [UInt8] {
@@ -523,7 +525,7 @@ package struct IndexImage {
         for number in [UInt32(rows.count)] + rows.map(\.rawValue) {
             withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
         }
-        return bytes + index.encoded()
+        return bytes + index.encoded(rowCount: rowCount)
     }
 }
 

@@ -57,8 +57,10 @@ package protocol VectorIndex: AnyObject {
     /// Shared. Follows a part of what leads to rows, and counts what leads to none that is `known`.
     func check(part: Int, of parts: Int, known: RowBits) -> IndexCheck
 
-    /// Exclusive. The whole index; `IndexKind.decodeIndex` makes it again over a store with the same rows.
-    func encoded() -> [UInt8]
+    /// The whole index, while nobody builds; `IndexKind.decodeIndex` makes it again over a store with the same rows.
+    ///
+    /// - Parameter rowCount: the rows that the store had when the index was last built; searches and inserts go on meanwhile.
+    func encoded(rowCount: Int) -> [UInt8]
 }
 
 extension VectorIndex {

@@ -323,6 +323,60 @@ struct SnapshotTests {
         #expect(try test.database.dump() == state)
     }
 
+    @Test("holds the changes up to its sequence and no others, whoever writes meanwhile")
+    func stateAtSequence() throws {
+        let first = seed("snapshots beside writers", standard: 22)
+        let test = try TestDatabase(syncs: .slow)
+        let library = try test.database.makeLibrary(index: IndexConfiguration(.hnsw))
+        let versions = Shared<[Document]>([])
+        let isOver = Shared(false)
+        let writers = (0..<8).map { writer in
+            Background {
+                var generator = SplitMix(seed: first &+ UInt64(writer))
+                while !isOver.current {
+                    // Few documents of its own, so that most are replaced and rows are used again.
+                    let number = 100 * writer + Int.random(in: 0..<20, using: &generator)
+                    let title = "\(generator.next())"
+                    let document = try test.database.put(
+                        number, in: library, [chunk(number, generator.vector(), text: title)], title: title, onConflict: .replace)
+                    versions.update { $0.append(document) }
+                }
+            }
+        }
+
+        var copies: [(directory: String, sequence: SequenceNumber)] = []
+        for number in 0..<count("QUIRE_SNAPSHOTS_BESIDE_WRITERS", standard: 10) {
+            let goal = versions.current.count + 40
+            versions.wait { $0.count >= goal }
+            let info = try test.database.takeSnapshot()
+            let copy = test.directory / "copy-\(number)"
+            try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: false)
+            try FileManager.default.copyItem(atPath: test.directory / info.name, toPath: "\(copy)/\(info.name)")
+            copies.append((copy, info.sequence))
+        }
+        isOver.set(true)
+        for writer in writers { try writer.value() }
+
+        #expect(!copies.isEmpty)
+        for copy in copies {
+            var loaded = Database.Loaded()
+            let builder = IndexBuilder(threads: 0)
+            let snapshots = Snapshots(directory: copy.directory, fileSystem: test.fileSystem)
+            let state = try #require(try Database.loadSnapshot(snapshots, builder, &loaded))
+            #expect(loaded.refused.isEmpty && loaded.rebuiltIndexes == 0)
+            var expected: [DocumentID: Document] = [:]
+            for version in versions.current where version.sequence <= copy.sequence {
+                if version.sequence > expected[version.id]?.sequence ?? .zero { expected[version.id] = version }
+            }
+            #expect(state.sequence == copy.sequence)
+            #expect(state.repository.library(library)?.documents.count == expected.count)
+            for (id, version) in expected {
+                let found = state.repository.document(id)
+                #expect(found?.sequence == version.sequence && found?.chunks.map(\.text) == [version.metadata.title])
+            }
+        }
+    }
+
     @Test("is taken when the log has grown")
     func byGrowth() throws {
         let test = try TestDatabase(snapshotLogBytes: 10_000)

@@ -132,7 +132,7 @@ struct IVFIndexTests {
         var points = Points(seed: 27)
         let vectors = points.clusters(700, dimension: Self.dimension)
 
-        #expect(IndexDriver(.ivf, .cosine, vectors).index.encoded() == IndexDriver(.ivf, .cosine, vectors).index.encoded())
+        #expect(IndexDriver(.ivf, .cosine, vectors).encoded() == IndexDriver(.ivf, .cosine, vectors).encoded())
     }
 
     @Test("is the same after it was written and read", arguments: Metric.allCases)

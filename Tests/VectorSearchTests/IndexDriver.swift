@@ -124,9 +124,11 @@ final class IndexDriver {
         index.statistics.details.first { $0.name == name }.map { Int($0.value) }
     }
 
+    func encoded() -> [UInt8] { index.encoded(rowCount: store.usedRows) }
+
     /// Replaces the index by what its bytes say.
     func reload() throws {
-        index = try configuration.kind.decodeIndex(index.encoded(), over: store, configuration)!
+        index = try configuration.kind.decodeIndex(encoded(), over: store, configuration)!
     }
 
     /// Decodes bytes that may be anything, and uses what comes of it.
@@ -148,7 +150,7 @@ final class IndexDriver {
         index.prepareToForget(some, part: 0, of: 1, memory)
         index.forget(some)
         #expect(search(query, 10).neighbors.allSatisfy { !some.contains($0.row) })
-        _ = index.encoded()
+        _ = encoded()
         return true
     }
 
@@ -157,7 +159,7 @@ final class IndexDriver {
     /// - Returns: how many of those were taken for an index.
     func survivesDamage(query: [Float], seed: UInt64) -> Int {
         var random = SplitMix(seed: seed)
-        let bytes = index.encoded()
+        let bytes = encoded()
         var accepted = 0
         for length in stride(from: 0, to: bytes.count, by: max(1, bytes.count / 200)) {
             if survives(Array(bytes.prefix(length)), query: query) { accepted += 1 }

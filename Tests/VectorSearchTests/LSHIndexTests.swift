@@ -156,7 +156,7 @@ struct LSHIndexTests {
         var points = Points(seed: 47)
         let vectors = points.clusters(700, dimension: Self.dimension)
 
-        #expect(IndexDriver(.lsh, .cosine, vectors).index.encoded() == IndexDriver(.lsh, .cosine, vectors).index.encoded())
+        #expect(IndexDriver(.lsh, .cosine, vectors).encoded() == IndexDriver(.lsh, .cosine, vectors).encoded())
     }
 
     @Test("is the same after it was written and read", arguments: Metric.allCases)

@@ -4,8 +4,8 @@ extension HNSWIndex {
     /// After the head: m, seed (two numbers, low first), the entry's row and level (both `UInt32.max`: none), the centre of the
     /// sketches (empty: none), the rows, and for each row, level by level from 0, the number of its links and the links. Sketches
     /// are made again from the vectors.
-    func encoded() -> [UInt8] {
-        var encoder = IndexEncoder(.hnsw, version: Self.version, store: store)
+    func encoded(rowCount: Int) -> [UInt8] {
+        var encoder = IndexEncoder(.hnsw, version: Self.version, dimension: store.dimension, rowCount: rowCount)
         encoder.write(UInt32(m))
         encoder.write(UInt32(truncatingIfNeeded: seed))
         encoder.write(UInt32(truncatingIfNeeded: seed >> 32))

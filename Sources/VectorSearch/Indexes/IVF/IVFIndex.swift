@@ -199,8 +199,8 @@ final class IVFIndex: VectorIndex {
 
     /// After the head: the rows at training and the two counts of the calibration; the number of centroids and their components; the rows
     /// by list, and where each list begins.
-    func encoded() -> [UInt8] {
-        var encoder = IndexEncoder(.ivf, version: Self.version, store: store)
+    func encoded(rowCount: Int) -> [UInt8] {
+        var encoder = IndexEncoder(.ivf, version: Self.version, dimension: store.dimension, rowCount: rowCount)
         encoder.write(UInt32(quantizer?.trainedRows ?? 0))
         encoder.write(UInt32(quantizer?.calibration.forTen ?? 0))
         encoder.write(UInt32(quantizer?.calibration.forHundred ?? 0))

@@ -107,8 +107,8 @@ final class KDTreeIndex: VectorIndex {
 
     /// After the head: the number of trees, then each tree's number of rows when it was built, its rows by leaf, and where
     /// its leaves begin. Boxes are not written: finding them again is one pass over the vectors, and cannot be wrong.
-    func encoded() -> [UInt8] {
-        var encoder = IndexEncoder(.kdTree, version: Self.version, store: store)
+    func encoded(rowCount: Int) -> [UInt8] {
+        var encoder = IndexEncoder(.kdTree, version: Self.version, dimension: store.dimension, rowCount: rowCount)
         encoder.write(UInt32(trees.count))
         for tree in trees {
             encoder.write(UInt32(tree.builtCount))

@@ -191,8 +191,8 @@ final class LSHIndex: VectorIndex {
     /// After the head: bits and tables; rows and probes of the training, 0 rows if there was none and nothing follows; the
     /// largest norm, additional components and offsets of the hyperplanes, each normal; the number of segments and of each,
     /// table by table, the rows and their codes.
-    func encoded() -> [UInt8] {
-        var encoder = IndexEncoder(.lsh, version: Self.version, store: store)
+    func encoded(rowCount: Int) -> [UInt8] {
+        var encoder = IndexEncoder(.lsh, version: Self.version, dimension: store.dimension, rowCount: rowCount)
         encoder.write(UInt32(training?.hyperplanes.tables ?? 0))
         encoder.write(UInt32(training?.hyperplanes.bits ?? 0))
         encoder.write(UInt32(training?.rows ?? 0))
