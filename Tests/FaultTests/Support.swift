@@ -1,0 +1,12 @@
+import TestSupport
+
+extension QuireInstance {
+    /// The id of a new library for documents of a `Load`.
+    func createVectorLibrary(index: String = "auto", dimension: Int = Load.dimension) throws -> String {
+        try createLibrary(#"{"name":"test","embedding_dimension":\#(dimension),"metric":"l2","index_type":"\#(index)"}"#)
+    }
+}
+
+extension Duration {
+    var inMilliseconds: Int { Int(self / .milliseconds(1)) }
+}
