@@ -10,8 +10,10 @@ struct ModelTests {
     @Test("random changes and searches, snapshots and restarts between them, end as they do with arrays", arguments: 0..<4)
     func randomSequences(group: Int) throws {
         var totals = Totals()
-        for seed in group * 60..<(group + 1) * 60 {
-            var run = try ModelRun(seed: UInt64(seed))
+        let sequences = count("QUIRE_MODEL_SEQUENCES", standard: 240) / 4
+        let first = seed("random sequences, group \(group)", standard: 0) &+ UInt64(group * sequences)
+        for seed in first..<first + UInt64(sequences) {
+            var run = try ModelRun(seed: seed)
             try run.play(operations: 50, &totals)
             guard try run.agrees("at the end") else { return }
         }

@@ -46,6 +46,32 @@ struct GroupCommitTests {
         #expect(records.allSatisfy { appended.current[$0.sequence.rawValue] == $0.payload })
     }
 
+    @Test("64 writers: nobody waits for more than the sync under way and the next one")
+    func fairness() throws {
+        let fileSystem = SimulatedFileSystem()
+        let log = try openLog(fileSystem).log
+        let commits = Shared<[(through: SequenceNumber, syncs: Int)]>([])
+        try log.start(
+            committed: { through in commits.update { $0.append((through, fileSystem.count(.synchronizeData))) } }, failed: { _ in })
+
+        // A writer that does not run for a while looks late: it has then waited for less than it seems, never for more.
+        let appended = try onThreads(64) { writer in
+            try (0..<count("QUIRE_FAIR_WRITES", standard: 20)).map { round in
+                let record = try log.append(type: 1, payload: payload(writer * 100 + round))
+                let syncs = fileSystem.count(.synchronizeData)
+                try log.waitUntilCommitted(record)
+                return (record.sequence, syncs)
+            }
+        }.flatMap { $0 }
+        try log.close()
+
+        let waits = try appended.map { sequence, before in
+            try #require(commits.current.first { $0.through >= sequence }).syncs - before
+        }
+        #expect(waits.max()! <= 2)
+        report("64 writers: syncs that a record waits for, at most", "\(waits.max()!) of \(waits.count) records")
+    }
+
     @Test("whoever appends during a sync shares the next write and the next sync")
     func sharing() throws {
         let gate = Shared(false)
@@ -124,6 +150,37 @@ struct GroupCommitTests {
         try quick.waitUntilCommitted(try quick.append(type: 1, payload: [3]))
         try quick.close()
         #expect(try openLog(fileSystem).records.map(\.payload) == [[1], [2], [3]])
+    }
+
+    @Test("policy interval syncs what was acknowledged within the interval, however busy the writers are")
+    func intervalWhileBusy() throws {
+        let acknowledged = Shared<[ContinuousClock.Instant]>([])
+        let ages = Shared<[Duration]>([])
+        let fileSystem = SimulatedFileSystem { call in
+            guard call.operation == .synchronizeData else { return nil }
+            // What is acknowledged by now is in the file, and safe when this returns.
+            let oldest = acknowledged.update { times in
+                defer { times = [] }
+                return times.first
+            }
+            if let oldest { ages.update { $0.append(.now - oldest) } }
+            return nil
+        }
+        let log = try startLog(fileSystem, policy: .interval(milliseconds: 20))
+        let end = ContinuousClock.now + .seconds(10)
+        try onThreads(4) { writer in
+            while ages.current.count < 50, .now < end {
+                try log.waitUntilCommitted(try log.append(type: 1, payload: [UInt8(writer)]))
+                acknowledged.update { $0.append(.now) }
+            }
+        }
+        try log.close()
+
+        #expect(ages.current.count >= 50)
+        let oldest = ages.current.max()!
+        // A thread of a busy machine may have to wait for its turn; a second is an interval that is not kept.
+        #expect(oldest < .seconds(1))
+        report("policy interval:20: longest from an acknowledgement to its sync", "\(Int(oldest / .milliseconds(1))) ms")
     }
 
     @Test("policy os syncs when it is closed, and not before")
