@@ -87,6 +87,11 @@ struct Responder {
                 "snapshot": "\(database.loaded.snapshot ?? "none")", "replayed": "\(database.recovery.recordsReplayed)",
                 "last_sequence": "\(database.lastSequence)",
             ])
+        if !database.recovery.ignoredFiles.isEmpty {
+            logger.warning(
+                "files are named like parts of the log and are none; they were left alone",
+                metadata: ["files": "\(database.recovery.ignoredFiles.joined(separator: ", "))"])
+        }
         for error in database.loaded.refused {
             logger.error(
                 "a snapshot is damaged; it was renamed, and everything in it came from the one before it and the log",

@@ -76,7 +76,7 @@ struct DirectoryTests {
 
     // MARK: More in it than there was
 
-    @Test("files of others are no reason not to start: leftovers are removed, the rest is left alone and said")
+    @Test("files of others are no reason not to start: leftovers are removed, the rest is left alone; those named like the log's are said")
     func unknownFiles() throws {
         let data = try StoppedData()
         let leftovers = ["wal-0000000000000099.log.tmp", "snapshot-0000000000000099.snap.tmp", "CURRENT.tmp"]
@@ -93,9 +93,11 @@ struct DirectoryTests {
         #expect(names.filter(leftovers.contains) == [])
         #expect(names.filter(foreign.contains).count == foreign.count)
         #expect(names.contains("lost+found") && names.contains("wal-backup"))
+        let warning = data.quire.log.split(separator: "\n").first { $0.contains("they were left alone") }
+        for name in ["wal-0000000000000001.log~", "wal-1.log", "wal-backup"] { #expect(warning?.contains(name) == true, "\(name)") }
     }
 
-    @Test("an empty segment behind the last is left alone")
+    @Test("an empty segment behind the last is left alone, and said")
     func emptySegment() throws {
         let data = try StoppedData()
         let next = data.segments.last!.replacing("3.log", with: "4.log")
@@ -106,6 +108,7 @@ struct DirectoryTests {
         try data.quire.waitUntilReady()
 
         try data.expectEverythingThere()
+        #expect(data.quire.log.contains(next))
     }
 
     // MARK: Less in it than there was, or something else
