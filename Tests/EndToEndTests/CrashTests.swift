@@ -10,7 +10,9 @@ struct CrashTests {
         let quire = try QuireInstance(noModel)
         let library = try quire.createLibrary(#"{"name":"test","embedding_dimension":\#(Load.dimension),"metric":"l2"}"#)
         let oracle = Oracle()
-        let load = Load(on: quire, library: library, oracle, writers: 4, deleters: 1, searchers: 1, documentLimit: 100, seed: 1)
+        let load = Load(
+            on: quire, library: library, oracle, writers: 4, deleters: 1, searchers: 1, documentLimit: 100, seed: seed("crash", standard: 1)
+        )
 
         for _ in 1...3 {
             load.waitForAcknowledgements(80)

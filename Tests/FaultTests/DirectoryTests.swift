@@ -156,7 +156,7 @@ private struct StoppedData {
     init() throws {
         let quire = try QuireInstance(noModel)
         let library = try quire.createVectorLibrary()
-        var chance = SplitMix(seed: 19)
+        var chance = SplitMix(seed: seed("data directories", standard: 19))
         for round in 0..<3 {
             for _ in 0..<5 {
                 let document = chance.document(chunks: 2, dimension: Load.dimension)
