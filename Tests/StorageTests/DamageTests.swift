@@ -196,14 +196,31 @@ struct DamageTests {
         try log.close()
     }
 
+    @Test("a payload under the header of another record is no record")
+    func exchangedPayloads() throws {
+        let records = [1, 2].map { (header(UInt64($0), synced: 0, count: 16), [UInt8](repeating: UInt8($0), count: 16)) }
+        var (bytes, _) = segment(.first(of: testID), records)
+        let offsets = recordOffsets(bytes)
+        let length = offsets[1] - offsets[0]
+        for index in RecordHeader.length..<length { bytes.swapAt(offsets[0] + index, offsets[1] + index) }
+
+        let (log, replayed) = try openLog(SimulatedFileSystem([firstSegment: bytes]))
+
+        // A CRC over bytes and their own CRC is the same for all bytes: what follows the header's in a record does not depend on it.
+        withKnownIssue("the checksum of a record does not cover its header, nor bind it to its segment") {
+            #expect(replayed.isEmpty)
+        }
+        try log.close()
+    }
+
     @Test(
-        "a length no record has is never read or allocated",
-        arguments: [UInt32.max, 0x8000_0000, (64 << 20) + 1, 64 << 20, 1 << 20] as [UInt32])
+        "a length that is not the record's is never believed, read or allocated",
+        arguments: [UInt32.max, UInt32.max - 3, 0x8000_0000, (64 << 20) + 1, 64 << 20, 1 << 20, 24, 8, 0] as [UInt32])
     func craftedLengths(length: UInt32) throws {
-        // Everything about the header is right, its checksum too; only the bytes it promises are not there.
+        // Everything about the header is right, its checksum too; only the length is not that of the payload.
         var (bytes, checksum) = SegmentHeader.first(of: testID).encoded()
         let start = bytes.count
-        header(1, synced: 0, count: 0).encode(payload: [], segmentChecksum: checksum, into: &bytes)
+        header(1, synced: 0, count: 16).encode(payload: [UInt8](repeating: 7, count: 16), segmentChecksum: checksum, into: &bytes)
         withUnsafeBytes(of: length.littleEndian) { bytes.replaceSubrange((start + 4)..<(start + 8), with: $0) }
         let headerChecksum = bytes[start..<(start + 28)].withUnsafeBytes { crc32c(checksum, $0) }
         withUnsafeBytes(of: headerChecksum.littleEndian) { bytes.replaceSubrange((start + 28)..<(start + 32), with: $0) }
