@@ -60,8 +60,9 @@ import Testing
         return (try endOfContent(workspace) + 7) / 8 * 8
     }
 
+    /// The rest of the file is zeros that were written ahead.
     private func endOfContent(_ workspace: Workspace) throws -> Int {
-        (try contents(of: workspace.segment).lastIndex { $0 != 0 } ?? -1) + 1
+        (try contents(of: workspace.segment).prefix(1 << 13).lastIndex { $0 != 0 } ?? -1) + 1
     }
 
     /// What is wrong after a kill with so many bytes of the write in the file.

@@ -8,9 +8,11 @@ import Database
 /// It proves that nothing acknowledged is lost, that what was in flight is there whole or not at all, and that nothing is there which
 /// was never sent: the state has to be that after the first n operations, for an n from the acknowledged ones to the sent ones.
 struct Judge: Sendable {
+    private let script: [ScriptOperation]
     private let states: [String]
 
     init(_ script: [ScriptOperation]) {
+        self.script = script
         var contents = DatabaseContents()
         states =
             [contents.description]
@@ -30,7 +32,10 @@ struct Judge: Sendable {
 
     /// What is wrong with the state that was found after a run; nil: nothing.
     func flaw(of state: String, after run: Run) -> String? {
-        if let number = run.acknowledgedAfterFailure.first { return "operation \(number) was acknowledged after another one had failed" }
+        // A snapshot that is there already is no change, and may be named whatever failed since.
+        if let number = run.acknowledgedAfterFailure.first(where: { script[$0].isChange }) {
+            return "operation \(number) was acknowledged after another one had failed"
+        }
         if operationCount(of: state, after: run) != nil { return nil }
         let expected = "\(run.acknowledgedCount) operations were acknowledged and \(run.sentCount) sent"
         if let count = states.firstIndex(of: state) { return "\(expected); the state is that after \(count)" }

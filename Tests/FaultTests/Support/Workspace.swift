@@ -58,6 +58,7 @@ struct Run: Sendable {
     static let killed = -SIGKILL
 
     let status: Int32
+    let output: String
     let errors: String
     /// Operations before this one have to be there.
     private(set) var acknowledgedCount: Int
@@ -76,6 +77,7 @@ struct Run: Sendable {
 
     init(status: Int32, output: String, errors: String, earlier: Int = 0) {
         self.status = status
+        self.output = output
         self.errors = errors
         acknowledgedCount = earlier
         sentCount = earlier
@@ -86,8 +88,7 @@ struct Run: Sendable {
             switch words[0] {
             case "sent": if !hasFailure { sentCount = number + 1 }
             case "acknowledged":
-                if hasFailure { acknowledgedAfterFailure.append(number) }
-                acknowledgedCount = max(acknowledgedCount, number + 1)
+                if hasFailure { acknowledgedAfterFailure.append(number) } else { acknowledgedCount = max(acknowledgedCount, number + 1) }
             case "failed": hasFailure = true
             case "truncated":
                 shown.append(Shown(truncatedBytes: number, contents: lines.prefix { $0 != "end" }.joined(separator: "\n")))

@@ -1,0 +1,44 @@
+import Glibc
+import TestSupport
+import Testing
+
+@testable import StorageExerciser
+
+/// Syncs that fail once, each one of a run. After such a failure the kernel may have dropped what was to be synced, and say "ok" when it
+/// is asked again. Proves that nobody is told of a success that might be built on it.
+@Suite("Faults: a sync that fails") struct FailedSyncTests {
+    private static let rounds = 8
+    private let judge = Judge(ScriptOperation.script(rounds: rounds))
+    private let failures = Shared(0)
+
+    @Test("of the log: nothing is acknowledged after it, and the next start has everything that was", arguments: [EIO, ENOSPC])
+    func log(code: Int32) throws {
+        let syncs = count("QUIRE_FAILED_SYNCS", standard: 50)
+
+        let flaws = try inParallel(Array(1...syncs)) { number in
+            try flaw(after: "fdatasync * \(number) error \(code)", ["run=\(Self.rounds)"])
+        }
+
+        #expect(flaws == [])
+        #expect(failures.current == syncs)
+        report("failed syncs of the log with errno \(code), after which nothing was acknowledged", "\(failures.current)")
+    }
+
+    @Test("the judge says so when an operation is acknowledged before it is written, after one whose sync failed")
+    func plantedBug() throws {
+        let flaw = try flaw(after: "fdatasync * 5 error \(EIO)", ["acknowledge-early", "run=\(Self.rounds)"])
+
+        #expect(flaw?.contains("was acknowledged after another one had failed") == true)
+    }
+
+    /// What is wrong after a run that met the fault.
+    private func flaw(after fault: String, _ steps: [String]) throws -> String? {
+        let workspace = Workspace()
+        let run = try workspace.run(steps, faults: [fault])
+        guard (run.output + run.errors).contains("errno") else { return nil }
+        failures.update { $0 += 1 }
+        guard run.status == 70 else { return "\(fault): ended with \(run.status), saying \(run.output)" }
+        // A failure while the database is created leaves nothing that could be wrong.
+        return judge.flaw(of: try workspace.run(["show"]), after: run).map { "\(fault): \($0)" }
+    }
+}
