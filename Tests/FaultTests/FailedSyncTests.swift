@@ -24,11 +24,35 @@ import Testing
         report("failed syncs of the log with errno \(code), after which nothing was acknowledged", "\(failures.current)")
     }
 
+    @Test(
+        "of a new file or of the directory, on any thread: nothing is acknowledged after it, and the next start has everything that was",
+        arguments: [("*.tmp", ["run=\(rounds)"]), ("*/data", ["run=\(rounds)"]), ("*", ["snapshot-bytes=1000", "run=\(rounds)"])])
+    func newFiles(pattern: String, steps: [String]) throws {
+        let syncs = try countSyncs(pattern, steps)
+        #expect(syncs > 10)
+
+        let flaws = try inParallel(Array(1...syncs)) { number in
+            try flaw(after: "fsync \(pattern) \(number) error \(EIO)", steps)
+        }
+
+        #expect(flaws == [])
+        // When snapshots are taken beside the changes, one run makes a few syncs more than another.
+        #expect(failures.current > syncs / 2)
+        report("failed syncs of \(pattern), after which nothing was acknowledged", "\(failures.current)")
+    }
+
     @Test("the judge says so when an operation is acknowledged before it is written, after one whose sync failed")
     func plantedBug() throws {
         let flaw = try flaw(after: "fdatasync * 5 error \(EIO)", ["acknowledge-early", "run=\(Self.rounds)"])
 
         #expect(flaw?.contains("was acknowledged after another one had failed") == true)
+    }
+
+    /// The number of syncs after which no later one is made.
+    private func countSyncs(_ pattern: String, _ steps: [String]) throws -> Int {
+        var number = 1
+        while try Workspace().run(steps, faults: ["fsync \(pattern) \(number) kill 0"]).status == Run.killed { number += 1 }
+        return number - 1
     }
 
     /// What is wrong after a run that met the fault.
