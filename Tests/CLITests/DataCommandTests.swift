@@ -46,7 +46,7 @@ struct DataCommandTests {
         func documents() throws -> Int {
             let database = try Database(directory: data)
             defer { try? database.close() }
-            return try database.libraries(after: nil, limit: 9).elements.map(\.documentCount).reduce(0, +)
+            return database.libraries(after: nil, limit: 9).elements.map(\.documentCount).reduce(0, +)
         }
     }
 

@@ -362,7 +362,7 @@ struct SnapshotTests {
             var loaded = Database.Loaded()
             let builder = IndexBuilder(threads: 0)
             let snapshots = Snapshots(directory: copy.directory, fileSystem: test.fileSystem)
-            let state = try #require(try Database.loadSnapshot(snapshots, builder, &loaded))
+            let state = try #require(try Database.loadSnapshot(snapshots, try snapshots.candidates(), builder, &loaded))
             #expect(loaded.refused.isEmpty && loaded.rebuiltIndexes == 0)
             var expected: [DocumentID: Document] = [:]
             for version in versions.current where version.sequence <= copy.sequence {
