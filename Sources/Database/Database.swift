@@ -6,7 +6,7 @@ package import Storage
 /// A change is validated against the state as it will be once everything in flight is applied, written to the log, and applied when
 /// the log says it is durable. A start loads the newest snapshot and replays the changes since then through the same `apply`, so memory
 /// after N records is always what replaying those N gives.
-// Sound as Sendable: `pending` is read and written under `writeLock`, `appliedSequence` under `applyLock`; everything else is constant
+// Sound as Sendable: `pending`, `lastRecord` and `refusals` are read and written under `writeLock`, `appliedSequence` under `applyLock`; everything else is constant
 // or has its own lock.
 package final class Database: @unchecked Sendable {
     let repository: Repository
@@ -29,6 +29,9 @@ package final class Database: @unchecked Sendable {
     /// Held while a change is validated and gets its place in the log, so that both happen in one order.
     private let writeLock = Lock()
     private var pending = PendingChanges()
+    /// The last change that got its place in the log.
+    private var lastRecord: PendingRecord?
+    private var refusals = 0
 
     /// Locks the directory, loads its newest snapshot and replays the log from there; then indexes are built beside everything else.
     ///
@@ -177,24 +180,61 @@ package final class Database: @unchecked Sendable {
     private func commit(
         _ mutation: Mutation, _ payload: [UInt8], _ expected: SequenceNumber?, _ check: (StateToCome) throws(DatabaseError) -> Void
     ) throws(DatabaseError) -> Repository.Outcome {
-        let (change, record) = try writeLock.withLock { () throws(DatabaseError) in
-            let documentCount = try validate(mutation, expected, check)
-            let record = try storing { () throws(StorageError) in
-                try log.append(
-                    type: mutation.recordType.rawValue, version: mutation.recordType.version, payload: payload,
-                    mayUseReserve: mutation.givesBack)
+        while true {
+            let judgement = try writeLock.withLock { () throws(DatabaseError) in try judge(mutation, payload, expected, check) }
+            switch judgement {
+            case .accepted(let change, let record):
+                growth.add(payload.count)
+                try storing { () throws(StorageError) in try log.waitUntilCommitted(record) }
+                return change.outcome
+            case .refused(let refusal, let last):
+                defer { writeLock.withLock { refusals -= 1 } }
+                // Without its reason, it is judged again.
+                do throws(StorageError) { try log.waitUntilCommitted(last) } catch { continue }
+                throw refusal
             }
-            return (pending.append(mutation, at: record.sequence, documentCount: documentCount), record)
         }
-        growth.add(payload.count)
-        try storing { () throws(StorageError) in try log.waitUntilCommitted(record) }
-        return change.outcome
     }
+
+    private enum Judgement {
+        /// It has its place in the log.
+        case accepted(PendingChanges.Change, PendingRecord)
+        /// For a reason that is on its way, `last` being the last change that is. Who is refused looks for the reason, so it is told only
+        /// when that is to be seen.
+        case refused(DatabaseError, last: PendingRecord)
+    }
+
+    /// Under the write lock.
+    private func judge(
+        _ mutation: Mutation, _ payload: [UInt8], _ expected: SequenceNumber?, _ check: (StateToCome) throws(DatabaseError) -> Void
+    ) throws(DatabaseError) -> Judgement {
+        let documentCount: Int
+        do {
+            documentCount = try validate(mutation, after: pending, expected, check)
+        } catch {
+            guard !pending.isEmpty, let lastRecord else { throw error }
+            // What is applied may be reason enough.
+            _ = try validate(mutation, after: PendingChanges(), expected, check)
+            refusals += 1
+            return .refused(error, last: lastRecord)
+        }
+        let record = try storing { () throws(StorageError) in
+            try log.append(
+                type: mutation.recordType.rawValue, version: mutation.recordType.version, payload: payload,
+                mayUseReserve: mutation.givesBack)
+        }
+        lastRecord = record
+        return .accepted(pending.append(mutation, at: record.sequence, documentCount: documentCount), record)
+    }
+
+    /// How many changes wait to be told that they are refused.
+    var waitingRefusals: Int { writeLock.withLock { refusals } }
 
     /// Returns how many documents the library will have after the change. Under the write lock.
     // A function of its own, so that its copy of `pending` is gone when `pending` changes.
     private func validate(
-        _ mutation: Mutation, _ expected: SequenceNumber?, _ check: (StateToCome) throws(DatabaseError) -> Void
+        _ mutation: Mutation, after pending: PendingChanges, _ expected: SequenceNumber?,
+        _ check: (StateToCome) throws(DatabaseError) -> Void
     ) throws(DatabaseError) -> Int {
         let state = StateToCome(repository: repository, pending: pending)
         try mutation.validate(against: state)

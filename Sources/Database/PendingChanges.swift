@@ -58,6 +58,8 @@ struct PendingChanges {
         return change
     }
 
+    var isEmpty: Bool { queue.isEmpty }
+
     /// The oldest change, if the log has committed it.
     func first(through sequence: SequenceNumber) -> Change? {
         queue.first.flatMap { $0.sequence <= sequence ? $0 : nil }

@@ -1,3 +1,4 @@
+import Glibc
 import Storage
 import TestSupport
 import Testing
@@ -11,6 +12,7 @@ import VectorSearch
 struct PendingTests {
     let test: TestDatabase
     let library: LibraryID
+    private let refusals = Shared<[(expected: DatabaseError, thread: Background<Void>)]>([])
     var database: Database { test.database }
 
     init() throws {
@@ -25,10 +27,22 @@ struct PendingTests {
         let changes = try body()
         test.fileSystem.releaseSyncs()
         for change in changes { try change.value() }
+        for refusal in refusals.current { #expect(throws: refusal.expected) { try refusal.thread.value() } }
+        refusals.set([])
 
         let live = try database.dump()
         try test.reopen()
         #expect(try database.dump() == live)
+    }
+
+    /// Starts a change that one on its way is the reason to refuse, and returns when that is decided. It is told when the reason is
+    /// applied, so that who is told can see it.
+    private func refused<Success>(_ expected: DatabaseError, _ change: @escaping @Sendable (Database) throws -> Success) {
+        let before = database.waitingRefusals
+        let thread = Background { [test] in _ = try change(test.database) }
+        while database.waitingRefusals == before, !thread.hasEnded { yieldThread() }
+        #expect(!thread.hasEnded, "\(expected) is told too early")
+        refusals.update { $0.append((expected, thread)) }
     }
 
     @Test("are not to be seen before they are durable")
@@ -53,9 +67,9 @@ struct PendingTests {
         try whilePending { () throws in
             let put = test.pending { [library] in _ = try $0.put(1, in: library, [chunk(1, [1, 0, 0, 0])]) }
 
-            #expect(throws: DatabaseError.documentExists(.number(1))) { try database.put(1, in: library, []) }
-            #expect(throws: DatabaseError.documentExists(.number(1))) { try database.put(1, in: other, [], onConflict: .replace) }
-            #expect(throws: DatabaseError.chunkExists(.number(1))) { try database.put(2, in: other, [chunk(1, [1, 0, 0, 0])]) }
+            refused(.documentExists(.number(1))) { try $0.put(1, in: library, []) }
+            refused(.documentExists(.number(1))) { try $0.put(1, in: other, [], onConflict: .replace) }
+            refused(.chunkExists(.number(1))) { try $0.put(2, in: other, [chunk(1, [1, 0, 0, 0])]) }
             return [put]
         }
         #expect(try database.listDocuments(of: library).map(\.id) == [.number(1)])
@@ -65,12 +79,12 @@ struct PendingTests {
     func replacePending() throws {
         try whilePending { () throws in
             let put = test.pending { [library] in _ = try $0.put(1, in: library, [chunk(1, [1, 0, 0, 0]), chunk(2, [2, 0, 0, 0])]) }
-            #expect(throws: DatabaseError.chunkExists(.number(1))) { try database.put(2, in: library, [chunk(1, [0, 0, 0, 0])]) }
+            refused(.chunkExists(.number(1))) { try $0.put(2, in: library, [chunk(1, [0, 0, 0, 0])]) }
 
             let replace = test.pending { [library] in _ = try $0.put(1, in: library, [chunk(2, [3, 0, 0, 0])], onConflict: .replace) }
-            #expect(throws: DatabaseError.chunkExists(.number(2))) { try database.put(2, in: library, [chunk(2, [0, 0, 0, 0])]) }
+            refused(.chunkExists(.number(2))) { try $0.put(2, in: library, [chunk(2, [0, 0, 0, 0])]) }
             let reuse = test.pending { [library] in _ = try $0.put(2, in: library, [chunk(1, [4, 0, 0, 0])]) }
-            #expect(throws: DatabaseError.chunkExists(.number(1))) { try database.put(3, in: library, [chunk(1, [0, 0, 0, 0])]) }
+            refused(.chunkExists(.number(1))) { try $0.put(3, in: library, [chunk(1, [0, 0, 0, 0])]) }
             return [put, replace, reuse]
         }
         let document = try database.document(.number(1)).document
@@ -84,6 +98,7 @@ struct PendingTests {
         try database.put(1, in: library, [chunk(1, [1, 0, 0, 0]), chunk(2, [2, 0, 0, 0])])
         try whilePending { () throws in
             let replace = test.pending { [library] in _ = try $0.put(1, in: library, [chunk(2, [3, 0, 0, 0])], onConflict: .replace) }
+            // Which it has now, too.
             #expect(throws: DatabaseError.chunkExists(.number(2))) { try database.put(2, in: library, [chunk(2, [0, 0, 0, 0])]) }
             let reuse = test.pending { [library] in _ = try $0.put(2, in: library, [chunk(1, [4, 0, 0, 0])]) }
             return [replace, reuse]
@@ -99,12 +114,12 @@ struct PendingTests {
             let delete = test.pending { try $0.deleteDocument(.number(1)) }
             // Readers still see it, changes do not.
             #expect(try database.document(.number(1)).document.id == .number(1))
-            #expect(throws: DatabaseError.documentNotFound(.number(1))) { try database.deleteDocument(.number(1)) }
+            refused(.documentNotFound(.number(1))) { try $0.deleteDocument(.number(1)) }
 
             let again = test.pending { _ = try $0.put(1, in: other, [chunk(2, [2, 0, 0, 0])]) }
             let reuse = test.pending { [library] in _ = try $0.put(2, in: library, [chunk(1, [3, 0, 0, 0])]) }
             // It is in another library by now.
-            #expect(throws: DatabaseError.documentNotFound(.number(1))) { try database.deleteDocument(.number(1)) }
+            refused(.documentNotFound(.number(1))) { try $0.deleteDocument(.number(1)) }
             return [delete, again, reuse]
         }
         #expect(try database.find([0, 0, 0, 0], in: other) == [.number(2)])
@@ -120,11 +135,11 @@ struct PendingTests {
             let put = test.pending { _ = try $0.put(2, in: doomed, [chunk(2, [2, 0, 0, 0])]) }
             let delete = test.pending { try $0.deleteLibrary(doomed) }
 
-            #expect(throws: gone) { try database.put(3, in: doomed, []) }
-            #expect(throws: gone) { try database.put(1, in: doomed, [], onConflict: .replace) }
-            #expect(throws: gone) { try database.updateLibrary(doomed, LibraryChange(name: "x")) }
-            #expect(throws: gone) { try database.deleteLibrary(doomed) }
-            #expect(throws: DatabaseError.documentNotFound(.number(1))) { try database.deleteDocument(.number(1)) }
+            refused(gone) { try $0.put(3, in: doomed, []) }
+            refused(gone) { try $0.put(1, in: doomed, [], onConflict: .replace) }
+            refused(gone) { try $0.updateLibrary(doomed, LibraryChange(name: "x")) }
+            refused(gone) { try $0.deleteLibrary(doomed) }
+            refused(.documentNotFound(.number(1))) { try $0.deleteDocument(.number(1)) }
             // The applied one and the pending one, crosswise.
             let first = test.pending { [library] in _ = try $0.put(1, in: library, [chunk(2, [3, 0, 0, 0])]) }
             let second = test.pending { [library] in _ = try $0.put(2, in: library, [chunk(1, [4, 0, 0, 0])]) }
@@ -144,15 +159,15 @@ struct PendingTests {
             let rebuild = test.pending { [library] in
                 _ = try $0.rebuildIndex(of: library, as: IndexConfiguration(.hnsw, quantization: .int8))
             }
-            #expect(throws: changing) { try database.rebuildIndex(of: library) }
-            #expect(throws: changing) { try database.updateLibrary(library, parameters) }
+            refused(changing) { try $0.rebuildIndex(of: library) }
+            refused(changing) { try $0.updateLibrary(library, parameters) }
             let rename = test.pending { [library] in _ = try $0.updateLibrary(library, LibraryChange(name: "new")) }
             return [rebuild, rename]
         }
         try whilePending { () throws in
             let live = test.pending { [library] in _ = try $0.updateLibrary(library, parameters) }
             // It would undo the change.
-            #expect(throws: changing) { try database.rebuildIndex(of: library, as: graph) }
+            refused(changing) { try $0.rebuildIndex(of: library, as: graph) }
             return [live]
         }
         // Made of what is no longer there.
@@ -168,13 +183,13 @@ struct PendingTests {
         try whilePending { () throws in
             let second = test.pending { [library] in _ = try $0.put(2, in: library, [], limit: 3) }
             let third = test.pending { [library] in _ = try $0.put(3, in: library, [], limit: 3) }
-            #expect(throws: DatabaseError.tooManyDocuments(limit: 3)) { try database.put(4, in: library, [], limit: 3) }
+            refused(.tooManyDocuments(limit: 3)) { try $0.put(4, in: library, [], limit: 3) }
 
             let replace = test.pending { [library] in _ = try $0.put(2, in: library, [], onConflict: .replace, limit: 3) }
-            #expect(throws: DatabaseError.tooManyDocuments(limit: 3)) { try database.put(4, in: library, [], limit: 3) }
+            refused(.tooManyDocuments(limit: 3)) { try $0.put(4, in: library, [], limit: 3) }
             let delete = test.pending { try $0.deleteDocument(.number(1)) }
             let fourth = test.pending { [library] in _ = try $0.put(4, in: library, [], limit: 3) }
-            #expect(throws: DatabaseError.tooManyDocuments(limit: 3)) { try database.put(5, in: library, [], limit: 3) }
+            refused(.tooManyDocuments(limit: 3)) { try $0.put(5, in: library, [], limit: 3) }
             return [second, third, replace, delete, fourth]
         }
         #expect(try database.listDocuments(of: library).map(\.id) == [2, 3, 4].map(DocumentID.number))
@@ -196,12 +211,30 @@ struct PendingTests {
             test.fileSystem.waitUntilSyncIsHeld()
 
             #expect(try database.document(.number(1)).document.sequence == .number(2))
-            #expect(throws: DatabaseError.changedSince(.number(3))) { try database.deleteDocument(.number(1), expecting: .number(2)) }
-            #expect(throws: DatabaseError.changedSince(.number(4))) { try database.deleteLibrary(library, expecting: .number(2)) }
-            #expect(throws: DatabaseError.chunkExists(.number(2))) { try database.put(2, in: library, [chunk(2, [0, 0, 0, 0])]) }
+            refused(.changedSince(.number(3))) { try $0.deleteDocument(.number(1), expecting: .number(2)) }
+            refused(.changedSince(.number(4))) { try $0.deleteLibrary(library, expecting: .number(2)) }
+            refused(.chunkExists(.number(2))) { try $0.put(2, in: library, [chunk(2, [0, 0, 0, 0])]) }
             let reuse = test.pending { [library] in _ = try $0.put(2, in: library, [chunk(1, [3, 0, 0, 0])]) }
             return [replace, rename, reuse]
         }
         #expect(try database.find([0, 0, 0, 0], in: library) == [.number(2), .number(1)])
+    }
+
+    @Test("are no reason to refuse another when they fail")
+    func failedReason() throws {
+        try database.put(1, in: library, [])
+        test.fileSystem.holdSyncs()
+        let first = test.pending { [library] in _ = try $0.put(2, in: library, []) }
+        test.fileSystem.waitUntilSyncIsHeld()
+        let replace = test.pending { [library] in _ = try $0.put(1, in: library, [], onConflict: .replace) }
+        let delete = Background { [test] in try test.database.deleteDocument(.number(1), expecting: .number(2)) }
+        while database.waitingRefusals == 0 { yieldThread() }
+        test.fileSystem.failNextWrite(ENOSPC)
+        test.fileSystem.releaseSyncs()
+
+        try first.value()
+        #expect(throws: DatabaseError.self) { try replace.value() }
+        try delete.value()
+        #expect(try database.listDocuments(of: library).map(\.id) == [.number(2)])
     }
 }
