@@ -68,8 +68,8 @@ let package = Package(
         .executableTarget(
             name: "CLI", dependencies: ["Settings", "Database", "Storage", "Archives", "JSON", argumentParser]),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["VectorSearch", "Locks", "CBenchmarks", argumentParser], path: "Benchmarks",
-            exclude: ["README.md", "instance.py", "load", "make-sift", "peers.py", "requirements.txt", "wordnet-check"]),
+            name: "Benchmarks", dependencies: ["VectorSearch", "Storage", "Locks", "CBenchmarks", argumentParser], path: "Benchmarks",
+            exclude: ["README.md", "durability", "instance.py", "load", "make-sift", "peers.py", "requirements.txt", "wordnet-check"]),
 
         // Tests mirror the targets; the end-to-end tests run the built programs behind a real nginx.
         .target(name: "TestSupport", dependencies: ["Locks", "HTTP", httpTypes], path: "Tests/TestSupport"),

@@ -35,13 +35,8 @@ struct PendingTests {
         #expect(try database.dump() == live)
     }
 
-    /// Starts a change that one on its way is the reason to refuse, and returns when that is decided. It is told when the reason is
-    /// applied, so that who is told can see it.
     private func refused<Success>(_ expected: DatabaseError, _ change: @escaping @Sendable (Database) throws -> Success) {
-        let before = database.waitingRefusals
-        let thread = Background { [test] in _ = try change(test.database) }
-        while database.waitingRefusals == before, !thread.hasEnded { yieldThread() }
-        #expect(!thread.hasEnded, "\(expected) is told too early")
+        let thread = test.refused(change)
         refusals.update { $0.append((expected, thread)) }
     }
 
@@ -227,8 +222,7 @@ struct PendingTests {
         let first = test.pending { [library] in _ = try $0.put(2, in: library, []) }
         test.fileSystem.waitUntilSyncIsHeld()
         let replace = test.pending { [library] in _ = try $0.put(1, in: library, [], onConflict: .replace) }
-        let delete = Background { [test] in try test.database.deleteDocument(.number(1), expecting: .number(2)) }
-        while database.waitingRefusals == 0 { yieldThread() }
+        let delete = test.refused { try $0.deleteDocument(.number(1), expecting: .number(2)) }
         test.fileSystem.failNextWrite(ENOSPC)
         test.fileSystem.releaseSyncs()
 

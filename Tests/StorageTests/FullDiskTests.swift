@@ -125,9 +125,9 @@ struct FullDiskTests {
         let log = try startLog(fileSystem, options: options)
         let large = [UInt8](repeating: 1, count: 30_000)
         let full = StorageError.insufficientSpace(path: firstSegment, errno: ENOSPC)
+        let refused = SuspendingClock.now
         #expect(throws: full) { try log.waitUntilCommitted(try log.append(type: 7, payload: large)) }
         log.resume()
-        let refused = SuspendingClock.now
         try fileSystem.remove("elsewhere/file")
 
         // Refused without a try, and beside it what may use the reserve is not.

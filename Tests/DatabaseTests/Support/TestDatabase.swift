@@ -1,5 +1,6 @@
 import Storage
 import TestSupport
+import Testing
 import VectorSearch
 
 @testable import Database
@@ -62,6 +63,16 @@ final class TestDatabase: @unchecked Sendable {
         let thread = Background { [self] in try change(database) }
         // One that is refused ends without a place.
         while database.lastSequence == before, !thread.hasEnded { yieldThread() }
+        return thread
+    }
+
+    /// Starts a change that one on its way is the reason to refuse; returns when that is decided. It is told after `releaseSyncs`, when
+    /// the reason is to be seen.
+    func refused<Success>(_ change: @escaping @Sendable (Database) throws -> Success) -> Background<Void> {
+        let before = database.waitingRefusals
+        let thread = Background { [self] in _ = try change(database) }
+        while database.waitingRefusals == before, !thread.hasEnded { yieldThread() }
+        #expect(!thread.hasEnded, "a change is refused, or made, too early")
         return thread
     }
 }
