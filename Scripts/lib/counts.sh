@@ -9,13 +9,43 @@ choose() {
 # For every push: all of Scripts/test --faults takes half an hour on two processors.
 ci_counts() {
     choose QUIRE_POWER_LOSSES 5000
+    choose QUIRE_OVERLAPS 500
+    choose QUIRE_MODEL_SEQUENCES 2000
+    choose QUIRE_REPAIR_FLIP_STEP 8
+    choose QUIRE_VERIFY_FLIP_STEP 128
+    choose QUIRE_VERIFICATIONS 100
     choose QUIRE_FUZZ_SECONDS 60
 }
 
 # Before a release: one round of Scripts/soak takes many hours.
 full_counts() {
     choose QUIRE_SEED "$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')"
+    # Killed, in every way and place.
+    choose QUIRE_KILLS 2000
+    choose QUIRE_LOCK_KILLS 1000
+    choose QUIRE_RETRY_KILLS 100
+    choose QUIRE_KILLED_APPENDS 20
+    choose QUIRE_DOUBLE_CRASHES 1000
     choose QUIRE_POWER_LOSSES 100000
+    choose QUIRE_OVERLAPS 100000
+    # Damaged, at every byte.
     choose QUIRE_SNAPSHOT_FLIP_STEP 1
+    choose QUIRE_REPAIR_FLIP_STEP 1
+    choose QUIRE_VERIFY_FLIP_STEP 1
+    choose QUIRE_VERIFICATIONS 3000
+    # Short of something.
+    choose QUIRE_FULL_DISKS 100
+    choose QUIRE_INTERRUPTED_RECORDS 20000
+    # In any order.
+    choose QUIRE_MODEL_SEQUENCES 100000
+    choose QUIRE_HISTORY_OPERATIONS 5000
+    choose QUIRE_HISTORY_KILLS 100
+    choose QUIRE_READS_OF_WRITES 10000
+    choose QUIRE_DELETED_LIBRARIES 2000
+    choose QUIRE_SNAPSHOTS_BESIDE_WRITERS 1000
+    # At full size.
+    choose QUIRE_SNAPSHOT_CHUNKS 100000
+    choose QUIRE_START_CHUNKS 100000
+    choose QUIRE_START_TAIL 10000
     choose QUIRE_FUZZ_SECONDS 3600
 }

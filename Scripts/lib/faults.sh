@@ -9,11 +9,11 @@ fault_tests() {
     run_tests "$logs/faults.log" --filter FaultTests
 }
 
-# Simulated power losses and flipped bits, which plain Scripts/test runs too, here as often as the counts say.
+# Simulated power losses, flipped bits and sequences of changes, which plain Scripts/test runs too, here as often as the counts say.
 durability_tests() {
     run_tests "$logs/durability.log" --filter "$durability_suites"
 }
-readonly durability_suites="StorageTests.PowerLossTests|StorageTests.SnapshotFileTests|StorageTests.DamageTests|DatabaseTests.SnapshotTests|DatabaseTests.ModelTests"
+readonly durability_suites="StorageTests.(PowerLoss|SnapshotFile|Damage)Tests|DatabaseTests.(Snapshot|Model|Overlap|Repair|Verification)Tests"
 
 # What threads share, and what writes to raw memory.
 readonly concurrent_suites="LocksTests|StorageTests.(GroupCommit|Rotation|Removal|Failure)Tests|DatabaseTests.(Concurrency|Pending|IndexBuilder|Snapshot)Tests|VectorSearchTests.ConcurrentChangeTests"
