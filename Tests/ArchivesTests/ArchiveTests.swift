@@ -48,6 +48,27 @@ struct ArchiveTests {
         try database.close()
     }
 
+    @Test("writing ends with whoever takes the archive, at every piece")
+    func takerFails() throws {
+        struct Gone: Error {}
+        let database = try Database(directory: source)
+        try database.add("first")
+        let copy = try database.copySnapshot(try database.takeSnapshot().name)
+        var pieces = 0
+        try copy.writeArchive { _ in pieces += 1 }
+
+        for last in 0..<pieces {
+            var taken = 0
+            #expect(throws: Gone.self) {
+                try copy.writeArchive { _ in
+                    guard taken < last else { throw Gone() }
+                    taken += 1
+                }
+            }
+        }
+        try database.close()
+    }
+
     @Test("a directory that holds anything is left as it is")
     func notEmpty() throws {
         _ = try makeArchive()

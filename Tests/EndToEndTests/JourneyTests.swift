@@ -47,6 +47,36 @@ struct JourneyTests {
         #expect(try quire.search(library, vector).results.map(\.chunk.id) == sent.chunks.map(\.id))
     }
 
+    @Test("a snapshot is downloaded, checked and restored, and another server goes on from it")
+    func backup() throws {
+        let quire = try QuireInstance(noModel)
+        let library = try quire.createLibrary()
+        let sent = try quire.post(
+            "/v1/libraries/\(library)/documents/with-embeddings", #"{"title":"kept","chunks":[{"text":"a","embedding":[1,2,3]}]}"#
+        ).decoded(as: DocumentReply.self)
+        let snapshot = try #require(try quire.post("/v1/admin/snapshots", "").json["name"]?.string)
+        let path = quire.directory / "backup.tar"
+        let url = "http://127.0.0.1:\(quire.port)/v1/admin/snapshots/\(snapshot)/archive"
+        let download = try ChildProcess(
+            "/usr/bin/env", ["curl", "-sf", "-o", path, url], environment: ["PATH": "/usr/bin:/bin"], in: quire.directory)
+        #expect(download.wait() == 0)
+        let restored = quire.directory / "restored"
+
+        let restore = try quire.run("quire", "restore", path, restored)
+
+        #expect(restore.wait() == 0, "\(restore.errors)")
+        #expect(restore.output == "restored 1 libraries, 1 documents, 1 chunks to \(restored)\n")
+        let other = try QuireInstance(noModel.merging(["VECTOR_DB_DATA_DIR": restored]) { $1 })
+        #expect(try other.get("/v1/documents/\(sent.id)").decoded(as: DocumentReply.self).chunks.map(\.text) == ["a"])
+        #expect(try other.createLibrary() != library)
+        // Neither into a directory that has something, nor of what is no archive.
+        let again = try quire.run("quire", "restore", path, restored)
+        #expect(again.wait() == 65 && again.errors.contains("is not empty"))
+        let nothing = try quire.run("quire", "restore", try quire.directory.write("bad.tar", "no archive"), quire.directory / "bad")
+        #expect(nothing.wait() == 65)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: quire.directory / "bad").isEmpty)
+    }
+
     @Test("a library chooses its index by itself, becomes another one while it serves, and is that after a kill")
     func indexes() throws {
         let subject = try Subject([:])
