@@ -27,7 +27,8 @@ extension API {
     func complete(_ response: Response, for request: Request) -> Response {
         var response = response
         response.headers[.requestID] = request.id
-        if response.status != .noContent && response.status != .notModified {
+        // Nobody knows the length of a stream before its end.
+        if response.stream == nil && response.status != .noContent && response.status != .notModified {
             response.headers[.contentLength] = String(response.body.count)
         }
         if request.method == .head { response.body = [] }
