@@ -42,13 +42,18 @@ final class TarReader {
     func copy(to file: any File) throws(StorageError) {
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
         var offset: UInt64 = 0
-        while true {
-            let count = archive_read_data(archive, &buffer, buffer.count)
-            guard count >= 0 else { throw .ioFailed(operation: "read", path: path, errno: EBADMSG) }
-            guard count > 0 else { return }
+        var count = try read(into: &buffer)
+        while count > 0 {
             try file.writeFully(buffer[..<count], at: offset)
             offset += UInt64(count)
+            count = try read(into: &buffer)
         }
+    }
+
+    private func read(into buffer: inout [UInt8]) throws(StorageError) -> Int {
+        let count = archive_read_data(archive, &buffer, buffer.count)
+        guard count >= 0 else { throw .ioFailed(operation: "read", path: path, errno: EBADMSG) }
+        return count
     }
 
     private var failure: ArchiveError { ArchiveError("\(path): \(ArchiveError(of: archive))") }

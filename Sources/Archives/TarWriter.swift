@@ -63,7 +63,6 @@ private final class TarWriter {
 
     private func check(_ result: Int) throws {
         guard result < ARCHIVE_OK else { return }
-        if let failure { throw failure }
-        throw ArchiveError(of: archive)
+        throw failure ?? ArchiveError(of: archive)
     }
 }

@@ -108,6 +108,18 @@ struct ArchiveTests {
         #expect(try directory.names() == (before + ["target"]).sorted())
     }
 
+    @Test("what is no archive, is not there or ends within a file is refused with its name")
+    func noArchive() throws {
+        _ = try makeArchive()
+        // Behind the header of the first file.
+        let cut = try directory.write("cut.tar", try contents(of: archive).prefix(1100))
+        for path in [directory / "missing.tar", try directory.write("text.tar", "no archive"), cut] {
+            let error = #expect(throws: (any Error).self) { try restore(path, into: target) {} }
+            #expect("\(try #require(error))".contains(path))
+            #expect(try LocalFileSystem().list(target) == [])
+        }
+    }
+
     @Test("an archive that was cut off anywhere, or lacks a file, is refused and leaves nothing")
     func truncated() throws {
         _ = try makeArchive()
