@@ -10,6 +10,7 @@ package struct ArchiveError: Error, Equatable, CustomStringConvertible {
 
     /// The last failure of a call to libarchive.
     init(of archive: OpaquePointer) {
-        description = archive_error_string(archive).map { String(cString: $0) } ?? "libarchive gave no reason"
+        let reason = archive_error_string(archive)
+        description = if let reason { String(cString: reason) } else { "libarchive gave no reason" }
     }
 }

@@ -21,9 +21,13 @@ package func restore<Result>(
         return try check()
     } catch {
         // The first failure is the one to tell.
-        for name in (try? fileSystem.list(directory)) ?? [] { _ = try? fileSystem.remove("\(directory)/\(name)") }
+        _ = try? removeAll(in: directory, fileSystem)
         throw error
     }
+}
+
+private func removeAll(in directory: String, _ fileSystem: any FileSystem) throws {
+    for name in try fileSystem.list(directory) { try fileSystem.remove("\(directory)/\(name)") }
 }
 
 private func extract(_ path: String, into directory: String, _ fileSystem: any FileSystem) throws {
