@@ -79,7 +79,7 @@ final class Admission: @unchecked Sendable {
 
     private func read() throws(DatabaseError) {
         memory = memoryInUse()
-        do { disk = try freeDisk() } catch { throw .storage(error) }
+        disk = try storing(freeDisk)
         admitted = 0
         readAt = .now
     }

@@ -99,11 +99,9 @@ extension Database {
 
     /// Writes a record that changes nothing.
     private func mark() throws(DatabaseError) {
-        do {
+        try storing { () throws(StorageError) in
             try log.waitUntilCommitted(
                 try log.append(type: Mutation.markType, flags: .skippable, payload: [], mayUseReserve: true))
-        } catch {
-            throw .storage(error)
         }
     }
 

@@ -262,7 +262,8 @@ package final class Database: @unchecked Sendable {
     }
 }
 
-private func storing<Result>(_ body: () throws(StorageError) -> Result) throws(DatabaseError) -> Result {
+/// Errors of the storage as those of the database.
+func storing<Result>(_ body: () throws(StorageError) -> Result) throws(DatabaseError) -> Result {
     do {
         return try body()
     } catch {

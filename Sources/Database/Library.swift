@@ -94,7 +94,7 @@ package final class Library: @unchecked Sendable {
     }
 
     private func hold(_ document: Document) {
-        for (index, chunk) in document.chunks.enumerated() { holders.add(document, chunkIndex: index, to: chunk.row) }
+        holders.add(document)
         chunkCount += document.chunks.count
     }
 
@@ -105,10 +105,8 @@ package final class Library: @unchecked Sendable {
     }
 
     private func releaseChunks(of document: Document) {
-        for chunk in document.chunks {
-            holders.remove(document, chunk: chunk)
-            vectors.release(chunk.row)
-        }
+        holders.remove(document)
+        for chunk in document.chunks { vectors.release(chunk.row) }
         chunkCount -= document.chunks.count
     }
 
@@ -122,9 +120,9 @@ package final class Library: @unchecked Sendable {
             for holder in holders.holders(of: row, limit: .max) { documents[holder.document.id] = holder.document }
         }
         let moved = documents.values.map { document in
-            for chunk in document.chunks { holders.remove(document, chunk: chunk) }
             let moved = document.moved(targets)
-            for (index, chunk) in moved.chunks.enumerated() { holders.add(moved, chunkIndex: index, to: chunk.row) }
+            holders.remove(document)
+            holders.add(moved)
             self.documents[position(after: document.createdSequence) - 1] = moved
             return moved
         }

@@ -105,9 +105,8 @@ final class Repository: @unchecked Sendable {
                     let document = library.put(record, replacing: old, at: sequence)
                     lock.withWriteLock {
                         if let old { forget(old) }
-                        documents[document.id] = document
+                        remember(document)
                         documentCounts[document.libraryID] = library.documents.count
-                        for chunk in document.chunks { chunks[chunk.id] = document }
                     }
                     return document
                 })
@@ -145,10 +144,7 @@ final class Repository: @unchecked Sendable {
             guard self.library(library.id) === library else { return nil }
             let (moved, hasMore) = library.compact(limit: limit)
             lock.withWriteLock {
-                for document in moved {
-                    documents[document.id] = document
-                    for chunk in document.chunks { chunks[chunk.id] = document }
-                }
+                for document in moved { remember(document) }
             }
             return (moved.count, hasMore)
         }
@@ -207,6 +203,11 @@ final class Repository: @unchecked Sendable {
     private func existing(_ id: LibraryID) -> Library {
         guard let library = library(id) else { preconditionFailure("a library that does not exist was changed") }
         return library
+    }
+
+    private func remember(_ document: Document) {
+        documents[document.id] = document
+        for chunk in document.chunks { chunks[chunk.id] = document }
     }
 
     private func forget(_ document: Document) {

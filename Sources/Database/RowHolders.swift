@@ -35,8 +35,18 @@ struct RowHolders {
         return holders[first...].prefix { $0.chunk.id == chunk.id }.contains { $0.document === document }
     }
 
-    /// Cost: constant for a row of one; else a binary search and the moving of those behind it.
-    mutating func add(_ document: Document, chunkIndex: Int, to row: Row) {
+    /// Each chunk of the document holds its row. Cost for each: constant for a row of one; else a binary search and the moving of those
+    /// behind it.
+    mutating func add(_ document: Document) {
+        for (index, chunk) in document.chunks.enumerated() { add(document, chunkIndex: index, to: chunk.row) }
+    }
+
+    /// Forgets what the chunks of this very document hold; another version of it may hold a row by a chunk of the same id.
+    mutating func remove(_ document: Document) {
+        for chunk in document.chunks { remove(document, chunk: chunk) }
+    }
+
+    private mutating func add(_ document: Document, chunkIndex: Int, to row: Row) {
         let holder = Holder(document: document, chunkIndex: Int32(chunkIndex))
         let index = Int(row.rawValue)
         while single.count <= index { single.append(nil) }
@@ -51,8 +61,7 @@ struct RowHolders {
         }
     }
 
-    /// Forgets what a chunk of this very document holds; another version of the document may hold the row by a chunk of the same id.
-    mutating func remove(_ document: Document, chunk: Chunk) {
+    private mutating func remove(_ document: Document, chunk: Chunk) {
         guard var holders = shared.removeValue(forKey: chunk.row) else {
             single[Int(chunk.row.rawValue)] = nil
             return

@@ -65,10 +65,7 @@ package struct Inspection {
     }
 
     private func size(of name: String) throws(StorageError) -> UInt64 {
-        let file = try fileSystem.open("\(directory)/\(name)", for: .reading)
-        let size = try file.size()
-        try file.close()
-        return size
+        try fileSystem.size(of: "\(directory)/\(name)")
     }
 
     // MARK: The log
@@ -145,8 +142,9 @@ extension Inspection.Item {
         }
         switch type {
         case .library:
-            library = try? SnapshotCoding.readLibrary(section.payload).record
-            text = (try? SnapshotCoding.readLibrary(section.payload).summary) ?? "it makes no sense"
+            let head = try? SnapshotCoding.readLibrary(section.payload)
+            library = head?.record
+            text = head?.summary ?? "it makes no sense"
         case .documents:
             text = SnapshotCoding.summary(ofDocuments: section.payload)
         case .vectors:

@@ -56,11 +56,9 @@ extension Database {
     ///
     /// - Throws: what kept the directory from being listed.
     package func verify() throws(DatabaseError) -> Verification {
-        do {
-            return try Verification(
+        try storing { () throws(StorageError) in
+            try Verification(
                 components: snapshotComponents() + log.checkFinishedSegments() + repository.check(as: CheckedComponent("state", .state)))
-        } catch {
-            throw .storage(error)
         }
     }
 

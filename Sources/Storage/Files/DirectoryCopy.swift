@@ -26,14 +26,7 @@ extension FileSystem {
         let source = try open(path, for: .reading)
         let size = try source.size()
         try placeWhole(name, in: directory) { (file) throws(StorageError) in
-            var offset: UInt64 = 0
-            while offset < size {
-                var bytes = [UInt8](repeating: 0, count: Int(min(size - offset, 1 << 20)))
-                var span = bytes.mutableSpan
-                try span.withUnsafeMutableBytes { (buffer) throws(StorageError) in try source.readFully(into: buffer, at: offset) }
-                try file.writeFully(bytes[...], at: offset)
-                offset += UInt64(bytes.count)
-            }
+            try file.copy(0..<size, of: source)
         }
         try source.close()
     }

@@ -70,6 +70,18 @@ extension File {
         }
     }
 
+    /// Writes a part of another file at the start of this one, 1 MiB at a time.
+    func copy(_ range: Range<UInt64>, of source: any File) throws(StorageError) {
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            var bytes = [UInt8](repeating: 0, count: Int(min(range.upperBound - offset, 1 << 20)))
+            var span = bytes.mutableSpan
+            try span.withUnsafeMutableBytes { (buffer) throws(StorageError) in try source.readFully(into: buffer, at: offset) }
+            try writeFully(bytes[...], at: offset - range.lowerBound)
+            offset += UInt64(bytes.count)
+        }
+    }
+
     private func repeatingInterrupted(_ call: () throws(StorageError) -> Int) throws(StorageError) -> Int {
         while true {
             do {
@@ -82,6 +94,13 @@ extension File {
 }
 
 extension FileSystem {
+    package func size(of path: String) throws(StorageError) -> UInt64 {
+        let file = try open(path, for: .reading)
+        let size = try file.size()
+        try file.close()
+        return size
+    }
+
     /// Creates `directory/name` so that it is there whole or not at all after a crash: written under a temporary name by `fill`,
     /// synced, renamed, and the directory synced.
     package func createWhole(

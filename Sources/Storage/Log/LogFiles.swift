@@ -36,8 +36,7 @@ package struct LogFiles: Sendable {
     /// state after `last` reads it and none before it.
     package func beginAnew(after last: SequenceNumber, of databaseID: DatabaseID) throws(StorageError) {
         let number = try segments().last.flatMap(SegmentHeader.number(fileName:)) ?? 0
-        let header = SegmentHeader(
-            databaseID: databaseID, number: number + 1, firstSequence: last.next, previousLastSequence: last, previousChecksum: 0)
+        let header = SegmentHeader.following(last, of: databaseID, number: number + 1)
         // Without zeros: the first record that is written brings them.
         _ = try SegmentWriter.create(header, in: directory, fileSystem: fileSystem, allocation: LogOptions.Allocation(first: 0))
         try fileSystem.synchronizeDirectory(directory)

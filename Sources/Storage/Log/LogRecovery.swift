@@ -99,12 +99,7 @@ struct LogRecovery {
         return numbers
     }
 
-    private func size(of number: UInt64) throws(StorageError) -> UInt64 {
-        let file = try fileSystem.open(path(number), for: .reading)
-        let size = try file.size()
-        try file.close()
-        return size
-    }
+    private func size(of number: UInt64) throws(StorageError) -> UInt64 { try fileSystem.size(of: path(number)) }
 
     private mutating func segmentNumbers() throws(StorageError) -> [UInt64] {
         var numbers: [UInt64] = []

@@ -22,10 +22,10 @@ struct SegmentHeader: Equatable {
 
     static func first(of databaseID: DatabaseID) -> SegmentHeader { following(.zero, of: databaseID) }
 
-    /// The header of the only segment of a log that goes on behind a known state.
-    static func following(_ last: SequenceNumber, of databaseID: DatabaseID) -> SegmentHeader {
+    /// The header of a segment that goes on behind a known state, and behind no other segment.
+    static func following(_ last: SequenceNumber, of databaseID: DatabaseID, number: UInt64 = 1) -> SegmentHeader {
         SegmentHeader(
-            databaseID: databaseID, number: 1, firstSequence: last.next, previousLastSequence: last, previousChecksum: 0)
+            databaseID: databaseID, number: number, firstSequence: last.next, previousLastSequence: last, previousChecksum: 0)
     }
 
     /// Whether there were records before this segment. They were on disk before its header was written, which therefore proves as

@@ -82,26 +82,19 @@ package final class WriteAheadLog: Sendable {
     ) throws(StorageError) -> String? {
         let path = "\(directory)/\(position.header.fileName)"
         let name = String(position.header.fileName.dropLast(".log".count)) + tornSuffix
-        let reader = try SegmentReader(path, fileSystem: fileSystem)
+        let segment = try fileSystem.open(path, for: .updating)
         var copy: String? = name
         do {
             try fileSystem.createWhole(name, in: directory) { (file) throws(StorageError) in
-                var offset = position.offset
-                while offset < end {
-                    let bytes = Array(try reader.bytes(at: offset, count: Int(min(end - offset, 1 << 20))))
-                    try file.writeFully(bytes[...], at: offset - position.offset)
-                    offset += UInt64(bytes.count)
-                }
+                try file.copy(position.offset..<end, of: segment)
             }
         } catch .ioFailed(_, _, let errno) where StorageError.isOutOfSpace(errno) {
             // These bytes were never acknowledged, and what a full disk needs is a server that deletes.
             copy = nil
         }
-        try reader.close()
-        let file = try fileSystem.open(path, for: .updating)
-        try file.truncate(to: position.offset)
-        try file.synchronize()
-        try file.close()
+        try segment.truncate(to: position.offset)
+        try segment.synchronize()
+        try segment.close()
         return copy
     }
 
