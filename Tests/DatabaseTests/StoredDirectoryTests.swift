@@ -16,7 +16,7 @@ struct StoredDirectoryTests {
 
     @Test("there is one for each version of the format")
     func versions() {
-        #expect(StoredDirectory.names == ["records-1", "records-2", "snapshots-1"])
+        #expect(StoredDirectory.names == ["records-1", "records-2", "segments-2", "snapshots-1"])
     }
 
     @Test("open with all that they held, more than once, and take changes", arguments: StoredDirectory.names)
@@ -58,7 +58,7 @@ struct StoredDirectoryTests {
         let directory = try copy(name)
         for file in try directory.names() where file != "CURRENT" {
             var bytes = try contents(of: directory / file)
-            bytes[8] = 2
+            bytes[8] = 3
             let checksum = crc32c(Array(bytes[..<60]))
             bytes.replaceSubrange(60..<64, with: (0..<4).map { UInt8(truncatingIfNeeded: checksum >> (8 * $0)) })
             try directory.write(file, bytes)
@@ -69,7 +69,7 @@ struct StoredDirectoryTests {
             #expect {
                 _ = try Database(directory: directory.path)
             } throws: {
-                if case .unsupportedFormat(_, 2, 0) = $0 as? StorageError { true } else { false }
+                if case .unsupportedFormat(_, 3, 0) = $0 as? StorageError { true } else { false }
             }
         }
 

@@ -107,24 +107,26 @@ struct CodingTests {
 
     @Test("records start at multiples of eight, and the layout is the documented one")
     func recordLayout() {
+        let seed = RecordSeed(version: .bound, checksum: 9)
         let record = RecordHeader(
             payloadLength: 5, type: 7, version: 2, flags: .skippable, sequence: SequenceNumber(rawValue: 0x1122),
             syncedSequence: SequenceNumber(rawValue: 0x1121))
         var bytes: [UInt8] = []
-        record.encode(payload: [1, 2, 3, 4, 5], segmentChecksum: 0, into: &bytes)
+        record.encode(payload: [1, 2, 3, 4, 5], seed: seed, into: &bytes)
 
         #expect(bytes.count == 48)
         #expect(Array(bytes[..<12]) == Array("QREC".utf8) + [5, 0, 0, 0, 7, 2, 1, 0])
         #expect(Array(bytes[12..<28]) == [0x22, 0x11, 0, 0, 0, 0, 0, 0, 0x21, 0x11, 0, 0, 0, 0, 0, 0])
         #expect(Array(bytes[32..<44]) == [1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 0, 0])
-        #expect(bytes.withUnsafeBytes { crc32c(0, UnsafeRawBufferPointer(rebasing: $0[..<44])) == $0.littleEndian(UInt32.self, at: 44) })
+        let checked = Array(bytes[..<28] + bytes[32..<44])
+        #expect(checked.withUnsafeBytes { crc32c(9, $0) } == bytes.withUnsafeBytes { $0.littleEndian(UInt32.self, at: 44) })
         for count in 0...40 {
             let header = header(1, synced: 0, count: count)
             var bytes: [UInt8] = []
-            header.encode(payload: [UInt8](repeating: 1, count: count), segmentChecksum: 9, into: &bytes)
+            header.encode(payload: [UInt8](repeating: 1, count: count), seed: seed, into: &bytes)
             #expect(bytes.count == header.recordLength && bytes.count % 8 == 0 && bytes.count - count - 36 < 8)
-            #expect(bytes.withUnsafeBytes { RecordHeader.decode($0, segmentChecksum: 9) } == header)
-            #expect(bytes.withUnsafeBytes { RecordHeader.decode($0, segmentChecksum: 8) } == nil)
+            #expect(bytes.withUnsafeBytes { RecordHeader.decode($0, seed: seed) } == header)
+            #expect(bytes.withUnsafeBytes { RecordHeader.decode($0, seed: RecordSeed(version: .bound, checksum: 8)) } == nil)
         }
     }
 

@@ -90,8 +90,8 @@ func filesOfLog(segments: Int, records count: Int) throws -> [String: [UInt8]] {
 func recordOffsets(_ segment: [UInt8]) -> [Int] {
     segment.withUnsafeBytes { bytes in
         var offsets = [SegmentHeader.length]
-        let checksum = bytes.littleEndian(UInt32.self, at: 60)
-        while let header = RecordHeader.decode(UnsafeRawBufferPointer(rebasing: bytes[offsets.last!...]), segmentChecksum: checksum) {
+        let seed = RecordSeed(version: .current, checksum: bytes.littleEndian(UInt32.self, at: 60))
+        while let header = RecordHeader.decode(UnsafeRawBufferPointer(rebasing: bytes[offsets.last!...]), seed: seed) {
             offsets.append(offsets.last! + header.recordLength)
         }
         return offsets
@@ -100,10 +100,10 @@ func recordOffsets(_ segment: [UInt8]) -> [Int] {
 
 /// The bytes of a segment with the given records.
 func segment(_ header: SegmentHeader, _ records: [(RecordHeader, [UInt8])]) -> (bytes: [UInt8], chain: UInt32) {
-    var (bytes, checksum) = header.encoded()
-    var chain = checksum
+    var (bytes, seed) = header.encoded()
+    var chain = seed.checksum
     for (header, payload) in records {
-        let recordChecksum = header.encode(payload: payload, segmentChecksum: checksum, into: &bytes)
+        let recordChecksum = header.encode(payload: payload, seed: seed, into: &bytes)
         chain = withUnsafeBytes(of: recordChecksum.littleEndian) { crc32c(chain, $0) }
     }
     return (bytes, chain)

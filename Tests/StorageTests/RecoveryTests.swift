@@ -169,19 +169,19 @@ struct RecoveryTests {
     func versions() throws {
         let files = try filesOfLog(records: 3)
         var newer = files
-        newer[firstSegment]!.becomeVersion(2)
-        #expect(throws: StorageError.unsupportedFormat(file: firstSegment, major: 2, minor: 0)) {
+        newer[firstSegment]!.becomeVersion(3)
+        #expect(throws: StorageError.unsupportedFormat(file: firstSegment, major: 3, minor: 0)) {
             try openLog(SimulatedFileSystem(newer))
         }
 
-        // A segment of version 1.5, made as its writer would: the checksums of its records follow from its header.
+        // A segment of version 2.5, made as its writer would: the checksums of its records follow from its header.
         var (header, _) = SegmentHeader.first(of: testID).encoded()
         header[10] = 5
         let checksum = header[..<60].withUnsafeBytes { crc32c(0, $0) }
         withUnsafeBytes(of: checksum.littleEndian) { header.replaceSubrange(60..<64, with: $0) }
         RecordHeader(
             payloadLength: 1, type: 7, version: 1, flags: [], sequence: SequenceNumber(rawValue: 1), syncedSequence: .zero
-        ).encode(payload: [9], segmentChecksum: checksum, into: &header)
+        ).encode(payload: [9], seed: RecordSeed(version: .bound, checksum: checksum), into: &header)
         #expect(try openLog(SimulatedFileSystem([firstSegment: header])).records.map(\.payload) == [[9]])
 
         var older = header

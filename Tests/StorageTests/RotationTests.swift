@@ -101,7 +101,7 @@ struct RotationTests {
 
     @Test(
         "without space for another segment, records go on in the old one, and rotate says nothing",
-        arguments: [SimulatedFileSystem.Operation.open, .write, .synchronize, .close, .rename])
+        arguments: [SimulatedFileSystem.Operation.open, .write, .close, .rename])
     func noSpace(operation: SimulatedFileSystem.Operation) throws {
         let full = Shared(true)
         let fileSystem = SimulatedFileSystem { call in
@@ -122,6 +122,18 @@ struct RotationTests {
         let (reopened, records) = try openLog(fileSystem)
         #expect(records.map(\.payload) == (1...15).map(payload))
         #expect(reopened.recovery.removedFiles == [])
+    }
+
+    @Test("a failed sync of another segment stops the log, also when it speaks of space")
+    func failedSync() throws {
+        let fileSystem = SimulatedFileSystem { $0.operation == .synchronize && $0.path == secondSegment + ".tmp" ? .fail(ENOSPC) : nil }
+        let log = try startLog(fileSystem)
+        try log.appendRecords(1...5)
+        let stopped = StorageError.poisoned(operation: "fsync", path: secondSegment + ".tmp", errno: ENOSPC)
+
+        #expect(throws: stopped) { try log.rotate() }
+        #expect(throws: stopped) { try log.append(type: 7, payload: payload(6)) }
+        #expect(throws: stopped) { try log.close() }
     }
 
     @Test("a segment that reached its limit is tried to be ended again with every allocation, not with every record")

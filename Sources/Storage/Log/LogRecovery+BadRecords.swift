@@ -10,7 +10,7 @@ extension LogRecovery {
         _ reason: String, _ header: RecordHeader?, isLast: Bool, _ reader: SegmentReader, _ position: inout Position
     ) throws(StorageError) {
         let missing = position.lastSequence.next
-        let later = try reader.laterRecords(behind: header, at: position.offset, segmentChecksum: position.segmentChecksum)
+        let later = try reader.laterRecords(behind: header, at: position.offset, seed: position.seed)
         guard isLast, !later.prove(missing) else {
             let place = isLast ? "it had been on disk" : "the segment is not the last"
             throw .damaged(
@@ -26,6 +26,6 @@ extension LogRecovery {
     ) throws(StorageError) -> StorageError {
         .damaged(
             file: reader.path, offset: offset, sequence: position.lastSequence.next, reason: reason,
-            recordsAfter: try reader.laterRecords(from: next, segmentChecksum: position.segmentChecksum).intact)
+            recordsAfter: try reader.laterRecords(from: next, seed: position.seed).intact)
     }
 }

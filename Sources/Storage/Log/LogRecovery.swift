@@ -5,7 +5,7 @@ struct LogRecovery {
     /// The place in the log that reading has reached.
     struct Position {
         var header: SegmentHeader
-        var segmentChecksum: UInt32
+        var seed: RecordSeed
         /// The chain over the segment's record checksums so far.
         var chain: UInt32
         /// Where the next record starts.
@@ -124,7 +124,7 @@ struct LogRecovery {
     /// Checks a segment's header against what came before it.
     private func start(_ reader: SegmentReader, number: UInt64, after previous: Position?) throws(StorageError) -> Position {
         let expected = previous?.lastSequence.next ?? base.next
-        let (header, checksum) = try header(reader, number: number, expecting: expected)
+        let (header, seed) = try header(reader, number: number, expecting: expected)
         func damaged(_ reason: String) -> StorageError { Self.damaged(reader, reason, expecting: expected) }
         if let databaseID = previous?.header.databaseID ?? expectedDatabaseID, header.databaseID != databaseID {
             throw damaged("the segment belongs to database \(header.databaseID), not to \(databaseID)")
@@ -144,14 +144,14 @@ struct LogRecovery {
                 "the segment starts with record \(header.firstSequence): records \(expected) to \(header.previousLastSequence) are missing")
         }
         return Position(
-            header: header, segmentChecksum: checksum, chain: checksum, offset: UInt64(SegmentHeader.length),
+            header: header, seed: seed, chain: seed.checksum, offset: UInt64(SegmentHeader.length),
             lastSequence: header.previousLastSequence, sealed: header.provesEarlierRecords)
     }
 
     /// The header of a segment, in order by itself and in the file that has its name.
     private func header(
         _ reader: SegmentReader, number: UInt64, expecting expected: SequenceNumber
-    ) throws(StorageError) -> (header: SegmentHeader, checksum: UInt32) {
+    ) throws(StorageError) -> (header: SegmentHeader, seed: RecordSeed) {
         let bytes = try reader.bytes(at: 0, count: SegmentHeader.length)
         do throws(FileHeader.Flaw) {
             let found = try SegmentHeader.decode(bytes)
@@ -176,7 +176,7 @@ struct LogRecovery {
         while true {
             let offset = position.offset
             let record: SegmentReader.Record
-            switch try reader.finding(at: offset, segmentChecksum: position.segmentChecksum) {
+            switch try reader.finding(at: offset, seed: position.seed) {
             case .end: return
             case .bad(let reason, let header): return try judge(reason, header, isLast: isLast, reader, &position)
             case .record(let found): record = found

@@ -76,15 +76,18 @@ final class LogWriter: @unchecked Sendable {
     private func perform(_ batch: LogBatch, _ observer: Observer) throws(StorageError) {
         if !batch.records.isEmpty { try write(batch, observer) }
         // Only now, when nobody waits for the records any more.
-        if batch.rotation != nil || segment.end >= max(options.segmentLimit, noRotationBefore) { try rotate() }
+        if batch.rotation != nil || segment.end >= max(segmentLimit, noRotationBefore) { try rotate() }
         if let rotation = batch.rotation { queue.settle(rotation, .success(())) }
     }
+
+    /// One of an older version takes one batch, so that what is written from then on is checked as well as it can be.
+    private var segmentLimit: UInt64 { segment.header.version == .current ? options.segmentLimit : 0 }
 
     private func write(_ batch: LogBatch, _ observer: Observer) throws(StorageError) {
         do {
             try append(batch)
-        } catch .ioFailed(_, let path, let errno) where StorageError.isOutOfSpace(errno) {
-            let error = StorageError.insufficientSpace(path: path, errno: errno)
+        } catch {
+            guard let error = error.asInsufficientSpace else { throw error }
             fail([batch.commit], .failing(error), error, observer)
             return
         }
@@ -106,7 +109,7 @@ final class LogWriter: @unchecked Sendable {
             let header = RecordHeader(
                 payloadLength: record.payload.count, type: record.type, version: record.version, flags: record.flags,
                 sequence: record.sequence, syncedSequence: durable)
-            checksums.append(header.encode(payload: record.payload, segmentChecksum: segment.checksum, into: &buffer))
+            checksums.append(header.encode(payload: record.payload, seed: segment.seed, into: &buffer))
         }
         try segment.append(buffer, checksums: checksums, mayUseReserve: batch.records.allSatisfy(\.mayUseReserve))
     }
@@ -175,11 +178,11 @@ final class LogWriter: @unchecked Sendable {
     private func seal() throws(StorageError) {
         precondition(durable == written, "a seal speaks of synced records only")
         var record: [UInt8] = []
-        let checksum = RecordHeader.seal(written).encode(payload: [], segmentChecksum: segment.checksum, into: &record)
+        let checksum = RecordHeader.seal(written).encode(payload: [], seed: segment.seed, into: &record)
         isSealed = true
         do {
             try segment.append(record, checksums: [checksum], mayUseReserve: true)
-        } catch .ioFailed(_, _, let errno) where StorageError.isOutOfSpace(errno) {
+        } catch let error where error.asInsufficientSpace != nil {
             // Nobody waits for a seal: the log is as good as one killed before it, and the next batch gets its own.
             return
         }
@@ -209,7 +212,7 @@ final class LogWriter: @unchecked Sendable {
         let position: LogRecovery.Position
         do {
             position = try SegmentWriter.create(header, in: directory, fileSystem: fileSystem, allocation: options.allocation)
-        } catch .ioFailed(_, _, let errno) where StorageError.isOutOfSpace(errno) {
+        } catch let error where error.asInsufficientSpace != nil {
             noRotationBefore = segment.end + options.allocation.first
             return
         }

@@ -14,13 +14,14 @@ import Glibc
 /// | 28 | header checksum u32 | of bytes 0..<28 |
 /// | 32 | payload | L bytes |
 /// | 32 + L | padding | zeros: (4 - L) mod 8 bytes |
-/// | end - 4 | checksum u32 | of all before it, header checksum included |
+/// | end - 4 | checksum u32 | of payload and padding, continued from the header checksum |
 ///
-/// Both checksums are CRC-32C continued from the checksum in the header of the segment. A record therefore checks only in its own
-/// segment: one that a user's payload carries, or that was left by another database, is never taken for a record of this log.
+/// The header checksum is continued from the checksum in the header of the segment. In a segment of version 1 the last checksum is
+/// continued from there too, over all bytes before it.
 struct RecordHeader: Equatable {
     static let magic: UInt32 = 0x4345_5251
     static let length = 32
+    static let checksumOffset = 28
     static let sealType: UInt8 = 0
 
     var payloadLength: Int
@@ -37,9 +38,9 @@ struct RecordHeader: Equatable {
         RecordHeader(payloadLength: 0, type: sealType, version: 1, flags: [], sequence: sequence, syncedSequence: sequence)
     }
 
-    /// Appends the record to `output`. `segmentChecksum` is the checksum of the segment it goes to. Returns the record's checksum.
+    /// Appends the record to `output`. `seed` is that of the segment it goes to. Returns the record's checksum.
     @discardableResult
-    func encode(payload: [UInt8], segmentChecksum: UInt32, into output: inout [UInt8]) -> UInt32 {
+    func encode(payload: [UInt8], seed: RecordSeed, into output: inout [UInt8]) -> UInt32 {
         precondition(payload.count == payloadLength, "a header describes its payload")
         let start = output.count
         output.appendLittleEndian(Self.magic)
@@ -49,18 +50,18 @@ struct RecordHeader: Equatable {
         output.appendLittleEndian(flags.rawValue)
         output.appendLittleEndian(sequence.rawValue)
         output.appendLittleEndian(syncedSequence.rawValue)
-        output.appendLittleEndian(Self.checksum(of: output, from: start, segmentChecksum))
+        output.appendLittleEndian(output.withUnsafeBytes { seed.headerChecksum(UnsafeRawBufferPointer(rebasing: $0[start...])) })
         output.append(contentsOf: payload)
         for _ in 0..<(recordLength - Self.length - payloadLength - 4) { output.append(0) }
-        let checksum = Self.checksum(of: output, from: start, segmentChecksum)
+        let checksum = output.withUnsafeBytes { seed.recordChecksum(UnsafeRawBufferPointer(rebasing: $0[start...])) }
         output.appendLittleEndian(checksum)
         return checksum
     }
 
     /// The header in the first 32 of `bytes`, or nil when they are not one: wrong magic or checksum, or a length no record has.
-    static func decode(_ bytes: UnsafeRawBufferPointer, segmentChecksum: UInt32) -> RecordHeader? {
+    static func decode(_ bytes: UnsafeRawBufferPointer, seed: RecordSeed) -> RecordHeader? {
         guard bytes.count >= length, bytes.littleEndian(UInt32.self, at: 0) == magic,
-            crc32c(segmentChecksum, UnsafeRawBufferPointer(rebasing: bytes[..<28])) == bytes.littleEndian(UInt32.self, at: 28)
+            seed.headerChecksum(bytes) == bytes.littleEndian(UInt32.self, at: checksumOffset)
         else { return nil }
         let payloadLength = Int(bytes.littleEndian(UInt32.self, at: 4))
         guard payloadLength <= LogRecord.maximumPayloadLength else { return nil }
@@ -71,15 +72,11 @@ struct RecordHeader: Equatable {
             syncedSequence: SequenceNumber(rawValue: bytes.littleEndian(UInt64.self, at: 20)))
     }
 
-    /// The checksum at the end of a whole record, or nil when it does not fit its bytes.
-    static func validChecksum(_ record: UnsafeRawBufferPointer, segmentChecksum: UInt32) -> UInt32? {
+    /// The checksum at the end of a whole record whose header is intact, or nil when it does not fit its bytes.
+    static func validChecksum(_ record: UnsafeRawBufferPointer, seed: RecordSeed) -> UInt32? {
         let end = record.count - 4
         let stored = record.littleEndian(UInt32.self, at: end)
-        return crc32c(segmentChecksum, UnsafeRawBufferPointer(rebasing: record[..<end])) == stored ? stored : nil
-    }
-
-    private static func checksum(of bytes: [UInt8], from start: Int, _ segmentChecksum: UInt32) -> UInt32 {
-        bytes.withUnsafeBytes { crc32c(segmentChecksum, UnsafeRawBufferPointer(rebasing: $0[start...])) }
+        return seed.recordChecksum(UnsafeRawBufferPointer(rebasing: record[..<end])) == stored ? stored : nil
     }
 }
 

@@ -12,8 +12,20 @@
 /// The chain of a segment is the CRC-32C over the checksums of its records, seals included, in order, continued from `checksum`.
 struct SegmentHeader: Equatable {
     static let length = FileHeader.length
-    private static let kind = FileHeader.Kind(magic: "QUIREWAL", name: "log segment", major: 1, minor: 0)
+    private static let kind = FileHeader.Kind(magic: "QUIREWAL", name: "log segment", major: Version.current.rawValue, minor: 0)
 
+    /// The major version of the segment's format: how its records are checked.
+    enum Version: UInt16, CaseIterable {
+        /// The checksum at the end of a record runs over the header and its checksum: a CRC over bytes and their own CRC is the same
+        /// for all bytes, so it says nothing about the header. Read, and written only to a segment that has it.
+        case unbound = 1
+        /// It continues from the header's: a payload checks under its own header only.
+        case bound = 2
+
+        static let current = bound
+    }
+
+    var version = Version.current
     var databaseID: DatabaseID
     var number: UInt64
     var firstSequence: SequenceNumber
@@ -54,20 +66,22 @@ struct SegmentHeader: Equatable {
         return number
     }
 
-    /// The header's 64 bytes and the checksum in them.
-    func encoded() -> (bytes: [UInt8], checksum: UInt32) {
+    /// The header's 64 bytes and what the records behind it are checked with.
+    func encoded() -> (bytes: [UInt8], seed: RecordSeed) {
         var fields: [UInt8] = []
         fields.appendLittleEndian(number)
         fields.appendLittleEndian(firstSequence.rawValue)
         fields.appendLittleEndian(previousLastSequence.rawValue)
         fields.appendLittleEndian(previousChecksum)
-        return FileHeader(kind: Self.kind, databaseID: databaseID).encoded(fields: fields)
+        let (bytes, checksum) = FileHeader(kind: Self.kind, databaseID: databaseID).encoded(fields: fields, major: version.rawValue)
+        return (bytes, RecordSeed(version: version, checksum: checksum))
     }
 
-    static func decode(_ bytes: UnsafeRawBufferPointer) throws(FileHeader.Flaw) -> (header: SegmentHeader, checksum: UInt32) {
-        let (databaseID, fields, checksum) = try FileHeader.decode(bytes, of: kind)
+    static func decode(_ bytes: UnsafeRawBufferPointer) throws(FileHeader.Flaw) -> (header: SegmentHeader, seed: RecordSeed) {
+        let (databaseID, major, fields, checksum) = try FileHeader.decode(bytes, of: kind)
+        guard let version = Version(rawValue: major) else { throw .damaged("the log segment header has an impossible version") }
         let header = SegmentHeader(
-            databaseID: databaseID, number: fields.littleEndian(UInt64.self, at: 0),
+            version: version, databaseID: databaseID, number: fields.littleEndian(UInt64.self, at: 0),
             firstSequence: SequenceNumber(rawValue: fields.littleEndian(UInt64.self, at: 8)),
             previousLastSequence: SequenceNumber(rawValue: fields.littleEndian(UInt64.self, at: 16)),
             previousChecksum: fields.littleEndian(UInt32.self, at: 24))
@@ -75,6 +89,6 @@ struct SegmentHeader: Equatable {
         guard header.firstSequence > .zero, header.previousLastSequence.rawValue == header.firstSequence.rawValue - 1 else {
             throw .damaged("the log segment header has impossible sequence numbers")
         }
-        return (header, checksum)
+        return (header, RecordSeed(version: version, checksum: checksum))
     }
 }

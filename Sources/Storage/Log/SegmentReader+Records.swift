@@ -14,16 +14,16 @@ extension SegmentReader {
         case end
     }
 
-    func finding(at offset: UInt64, segmentChecksum: UInt32) throws(StorageError) -> Finding {
+    func finding(at offset: UInt64, seed: RecordSeed) throws(StorageError) -> Finding {
         guard offset < size else { return .end }
         let start = try bytes(at: offset, count: RecordHeader.length)
         if start.isZero, try isZero(from: offset) { return .end }
         // `start` is gone after the look ahead, so it is asked for again.
         let bytes = try bytes(at: offset, count: RecordHeader.length)
-        guard let header = RecordHeader.decode(bytes, segmentChecksum: segmentChecksum) else { return .bad("no valid record header", nil) }
+        guard let header = RecordHeader.decode(bytes, seed: seed) else { return .bad("no valid record header", nil) }
         let record = try self.bytes(at: offset, count: header.recordLength)
         guard record.count == header.recordLength,
-            let checksum = RecordHeader.validChecksum(record, segmentChecksum: segmentChecksum)
+            let checksum = RecordHeader.validChecksum(record, seed: seed)
         else { return .bad("the record does not match its checksum", header) }
         let payload = Array(record[RecordHeader.length..<(RecordHeader.length + header.payloadLength)])
         return .record(Record(header: header, payload: payload, checksum: checksum))
@@ -31,12 +31,12 @@ extension SegmentReader {
 
     /// Where the next intact record header stands: at a multiple of 8 bytes from `offset` on, before `end`; nil if there is none.
     func nextHeader(
-        from offset: UInt64, before end: UInt64, segmentChecksum: UInt32
+        from offset: UInt64, before end: UInt64, seed: RecordSeed
     ) throws(StorageError) -> (offset: UInt64, header: RecordHeader)? {
         var offset = offset
         while offset < end {
             let bytes = try bytes(at: offset, count: RecordHeader.length)
-            if let header = RecordHeader.decode(bytes, segmentChecksum: segmentChecksum) { return (offset, header) }
+            if let header = RecordHeader.decode(bytes, seed: seed) { return (offset, header) }
             offset += 8
         }
         return nil
@@ -55,18 +55,18 @@ extension SegmentReader {
     }
 
     /// Looks for records behind a bad one at `offset`, whose header may be intact.
-    func laterRecords(behind header: RecordHeader?, at offset: UInt64, segmentChecksum: UInt32) throws(StorageError) -> LaterRecords {
-        try laterRecords(from: offset + UInt64(header?.recordLength ?? 8), segmentChecksum: segmentChecksum)
+    func laterRecords(behind header: RecordHeader?, at offset: UInt64, seed: RecordSeed) throws(StorageError) -> LaterRecords {
+        try laterRecords(from: offset + UInt64(header?.recordLength ?? 8), seed: seed)
     }
 
-    func laterRecords(from start: UInt64, segmentChecksum: UInt32) throws(StorageError) -> LaterRecords {
+    func laterRecords(from start: UInt64, seed: RecordSeed) throws(StorageError) -> LaterRecords {
         var found = LaterRecords()
         let end = try endOfContent(from: start)
         var offset = start
-        while let (place, header) = try nextHeader(from: offset, before: end, segmentChecksum: segmentChecksum) {
+        while let (place, header) = try nextHeader(from: offset, before: end, seed: seed) {
             found.highestSynced = max(found.highestSynced, header.syncedSequence)
             found.lowestSequence = min(found.lowestSequence ?? header.sequence, header.sequence)
-            if header.type != RecordHeader.sealType, case .record = try finding(at: place, segmentChecksum: segmentChecksum) {
+            if header.type != RecordHeader.sealType, case .record = try finding(at: place, seed: seed) {
                 found.intact += 1
             }
             offset = place + UInt64(header.recordLength)

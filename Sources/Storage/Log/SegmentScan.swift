@@ -35,8 +35,8 @@ package final class SegmentScan {
     /// The chain over the records that were handed out so far.
     private(set) var chain: UInt32
     private let reader: SegmentReader
-    /// What the checksums of the records are continued from; nil if nothing tells.
-    private let checksum: UInt32?
+    /// What the records are checked with; nil if nothing tells.
+    private let seed: RecordSeed?
     /// The end of what is not zero.
     let contentEnd: UInt64
     private var offset: UInt64
@@ -52,8 +52,8 @@ package final class SegmentScan {
         contentEnd = try reader.endOfContent(from: 0)
         let bytes = Array(try reader.bytes(at: 0, count: SegmentHeader.length))
         do throws(FileHeader.Flaw) {
-            let (header, checksum) = try bytes.span.withUnsafeBytes { (bytes) throws(FileHeader.Flaw) in try SegmentHeader.decode(bytes) }
-            (self.header, self.checksum) = (header, checksum)
+            let (header, seed) = try bytes.span.withUnsafeBytes { (bytes) throws(FileHeader.Flaw) in try SegmentHeader.decode(bytes) }
+            (self.header, self.seed) = (header, seed)
             head = Head(databaseID: header.databaseID, number: header.number, firstSequence: header.firstSequence)
             flaw = header.number == number ? nil : "the file holds segment \(header.number)"
         } catch {
@@ -62,9 +62,9 @@ package final class SegmentScan {
                 throw .unsupportedFormat(file: reader.path, major: major, minor: minor)
             }
             (header, head, flaw) = (nil, nil, reason)
-            checksum = try Self.checksum(ofDamaged: bytes, reader, contentEnd)
+            seed = try Self.seed(ofDamaged: bytes, reader, contentEnd)
         }
-        chain = checksum ?? 0
+        chain = seed?.checksum ?? 0
         offset = min(UInt64(SegmentHeader.length), size)
     }
 
@@ -72,27 +72,33 @@ package final class SegmentScan {
         try reader.close()
     }
 
-    /// What the records were continued from, though the header is damaged: either the checksum in it is what it was, or the bytes
-    /// before it are. The records tell which.
-    private static func checksum(ofDamaged header: [UInt8], _ reader: SegmentReader, _ end: UInt64) throws(StorageError) -> UInt32? {
+    /// What the records are checked with, though the header is damaged: either the checksum in it is what it was, or the bytes before
+    /// it are, and the version is one of those there are. The records tell which.
+    private static func seed(ofDamaged header: [UInt8], _ reader: SegmentReader, _ end: UInt64) throws(StorageError) -> RecordSeed? {
         guard header.count == SegmentHeader.length else { return nil }
-        let candidates = header.withUnsafeBytes { bytes in
+        let checksums = header.withUnsafeBytes { bytes in
             [bytes.littleEndian(UInt32.self, at: 60), crc32c(0, UnsafeRawBufferPointer(rebasing: bytes[..<60]))]
         }
-        for checksum in candidates {
-            let first = try reader.nextHeader(from: UInt64(SegmentHeader.length), before: end, segmentChecksum: checksum)
-            if first != nil { return checksum }
+        var best: (seed: RecordSeed, intact: Int)?
+        for checksum in checksums {
+            for version in SegmentHeader.Version.allCases.reversed() {
+                let seed = RecordSeed(version: version, checksum: checksum)
+                // The headers of records are the same in all versions: of these the first to be tried is the current one.
+                guard try reader.nextHeader(from: UInt64(SegmentHeader.length), before: end, seed: seed) != nil else { break }
+                let intact = try reader.laterRecords(from: UInt64(SegmentHeader.length), seed: seed).intact
+                if intact > best?.intact ?? -1 { best = (seed, intact) }
+            }
         }
-        return nil
+        return best?.seed
     }
 
     /// The next entry; nil at the end of the file.
     package func next() throws(StorageError) -> Entry? {
         guard offset < size else { return nil }
-        guard let checksum else {
+        guard let seed else {
             return entry(to: size, .damage(reason: "nothing can be read without the file's header", record: nil, through: nil))
         }
-        switch try reader.finding(at: offset, segmentChecksum: checksum) {
+        switch try reader.finding(at: offset, seed: seed) {
         case .end:
             return entry(to: size, .unused)
         case .record(let record):
@@ -107,7 +113,7 @@ package final class SegmentScan {
             let next = min(offset + UInt64(header.recordLength), size)
             return entry(to: next, .damage(reason: reason, record: LogRecord(header, payload), through: header.sequence))
         case .bad(let reason, let seal):
-            let next = try reader.nextHeader(from: offset + 8, before: contentEnd, segmentChecksum: checksum)
+            let next = try reader.nextHeader(from: offset + 8, before: contentEnd, seed: seed)
             return entry(to: next?.offset ?? contentEnd, .damage(reason: reason, record: nil, through: seal?.sequence))
         }
     }
@@ -120,9 +126,9 @@ package final class SegmentScan {
     /// Whether damage at `entry`, where the record behind `last` should stand, is the torn tail of the last segment: nothing behind it
     /// proves that the record had been on disk. As a start decides.
     package func isTornTail(_ entry: Entry, after last: SequenceNumber) throws(StorageError) -> Bool {
-        guard let checksum else { return false }
+        guard let seed else { return false }
         let bytes = try reader.bytes(at: entry.offset, count: RecordHeader.length)
-        let header = RecordHeader.decode(bytes, segmentChecksum: checksum)
-        return !(try reader.laterRecords(behind: header, at: entry.offset, segmentChecksum: checksum)).prove(last.next)
+        let header = RecordHeader.decode(bytes, seed: seed)
+        return !(try reader.laterRecords(behind: header, at: entry.offset, seed: seed)).prove(last.next)
     }
 }

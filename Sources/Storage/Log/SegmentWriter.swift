@@ -1,5 +1,3 @@
-import Glibc
-
 /// Appends to the last segment of a log, into zeros that were written ahead: a sync is then about bytes only and not about the
 /// file's growth, which on this kind of disk takes a third of the time. The last of these zeros are a reserve: with them a full disk
 /// still has room for the records that give space back.
@@ -7,7 +5,7 @@ import Glibc
 /// Belongs to one thread at a time.
 final class SegmentWriter {
     let header: SegmentHeader
-    let checksum: UInt32
+    let seed: RecordSeed
     private let file: any File
     private let allocation: LogOptions.Allocation
 
@@ -27,7 +25,7 @@ final class SegmentWriter {
         _ position: LogRecovery.Position, in directory: String, fileSystem: any FileSystem, allocation: LogOptions.Allocation
     ) throws(StorageError) {
         header = position.header
-        checksum = position.segmentChecksum
+        seed = position.seed
         self.allocation = allocation
         file = try fileSystem.open("\(directory)/\(header.fileName)", for: .updating)
         end = position.offset
@@ -35,7 +33,7 @@ final class SegmentWriter {
         chain = position.chain
         do {
             try makeRoom(for: end + allocation.reserve)
-        } catch .ioFailed(_, _, let errno) where StorageError.isOutOfSpace(errno) {
+        } catch let error where error.asInsufficientSpace != nil {
             // The next record that may not do without finds the same, and is refused.
         }
     }
@@ -45,7 +43,7 @@ final class SegmentWriter {
     static func create(
         _ header: SegmentHeader, in directory: String, fileSystem: any FileSystem, allocation: LogOptions.Allocation
     ) throws(StorageError) -> LogRecovery.Position {
-        let (bytes, checksum) = header.encoded()
+        let (bytes, seed) = header.encoded()
         try fileSystem.placeWhole(header.fileName, in: directory) { (file) throws(StorageError) in
             try file.writeFully(bytes[...], at: 0)
             var position = UInt64(bytes.count)
@@ -56,7 +54,7 @@ final class SegmentWriter {
             }
         }
         return LogRecovery.Position(
-            header: header, segmentChecksum: checksum, chain: checksum, offset: UInt64(bytes.count),
+            header: header, seed: seed, chain: seed.checksum, offset: UInt64(bytes.count),
             lastSequence: header.previousLastSequence, sealed: header.provesEarlierRecords)
     }
 
@@ -67,10 +65,10 @@ final class SegmentWriter {
         try makeRoom(for: newEnd + (mayUseReserve ? 0 : allocation.reserve))
         do {
             try file.writeFully(records[...], at: end)
-        } catch .ioFailed(let operation, let path, let errno) where StorageError.isOutOfSpace(errno) {
+        } catch let error where error.asInsufficientSpace != nil {
             // A file system that takes space for what is overwritten.
             try cutBack()
-            throw .ioFailed(operation: operation, path: path, errno: errno)
+            throw error
         }
         end = newEnd
         for checksum in checksums {
@@ -108,10 +106,10 @@ final class SegmentWriter {
         do {
             try fill(to: needed)
             try fill(to: target)
-        } catch .ioFailed(let operation, let path, let errno) where StorageError.isOutOfSpace(errno) {
+        } catch let error where error.asInsufficientSpace != nil {
             try file.truncate(to: allocated)
             noZerosBefore = allocated + step
-            if allocated < needed { throw .ioFailed(operation: operation, path: path, errno: errno) }
+            if allocated < needed { throw error }
         }
     }
 
@@ -123,12 +121,5 @@ final class SegmentWriter {
             position += UInt64(count)
         }
         allocated = size
-    }
-}
-
-extension StorageError {
-    /// Whether an errno of a write says that there is no room: on the disk, in the quota, or below the limit of a file's size.
-    static func isOutOfSpace(_ code: Int32) -> Bool {
-        code == ENOSPC || code == EDQUOT || code == EFBIG
     }
 }

@@ -88,7 +88,7 @@ package final class WriteAheadLog: Sendable {
             try fileSystem.createWhole(name, in: directory) { (file) throws(StorageError) in
                 try file.copy(position.offset..<end, of: segment)
             }
-        } catch .ioFailed(_, _, let errno) where StorageError.isOutOfSpace(errno) {
+        } catch let error where error.asInsufficientSpace != nil {
             // These bytes were never acknowledged, and what a full disk needs is a server that deletes.
             copy = nil
         }

@@ -28,7 +28,7 @@ struct SnapshotHeader: Equatable {
     static func decode(_ bytes: UnsafeRawBufferPointer, of path: String) throws(StorageError) -> (header: SnapshotHeader, checksum: UInt32)
     {
         do throws(FileHeader.Flaw) {
-            let (databaseID, fields, checksum) = try FileHeader.decode(bytes, of: kind)
+            let (databaseID, _, fields, checksum) = try FileHeader.decode(bytes, of: kind)
             let header = SnapshotHeader(
                 databaseID: databaseID, sequence: SequenceNumber(rawValue: fields.littleEndian(UInt64.self, at: 0)),
                 madeAt: fields.littleEndian(Int64.self, at: 8))

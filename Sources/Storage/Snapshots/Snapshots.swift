@@ -175,8 +175,8 @@ package struct Snapshots: Sendable {
     private func reportingSpace(_ body: () throws(StorageError) -> Void) throws(StorageError) {
         do {
             try body()
-        } catch .ioFailed(_, let path, let errno) where StorageError.isOutOfSpace(errno) {
-            throw .insufficientSpace(path: path, errno: errno)
+        } catch {
+            throw error.asInsufficientSpace ?? error
         }
     }
 }
