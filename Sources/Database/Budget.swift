@@ -33,6 +33,8 @@ final class Admission: @unchecked Sendable {
     private var readAt: SuspendingClock.Instant?
     /// Bytes of changes since then.
     private var admitted = 0
+    /// Bytes that the indexes would still take then; nil while nobody had to know.
+    private var indexesToCome: Int?
     private var trimmedAt: SuspendingClock.Instant?
 
     /// A reading serves as long, and for as many bytes.
@@ -54,15 +56,18 @@ final class Admission: @unchecked Sendable {
 
     /// - Parameters:
     ///   - bytes: what the change takes in the log.
-    ///   - toCome: bytes that indexes will still take for what was admitted before, less those that the change finds free in its library.
-    ///     Asked for near the limit only.
+    ///   - indexes: bytes that indexes will still take for what was admitted before. Asked for near the limit only, once a reading: the
+    ///     answer takes a look at every library.
+    ///   - besides: bytes that the change takes besides its own, negative where it finds free ones. Asked for near the limit only.
     /// - Throws: `memoryBudgetReached`, `diskReserveReached`, `storage`.
-    func admit(bytes: Int, toCome: () -> Int) throws(DatabaseError) {
+    func admit(bytes: Int, indexes: () -> Int, besides: () -> Int) throws(DatabaseError) {
         try lock.withLock { () throws(DatabaseError) in
             if !isFresh(bytes) { try read() }
             let memoryNeeded = Int(Double(admitted + bytes) * Self.memoryPerByte)
             if memory + memoryNeeded > Int(Double(budget.memoryBytes) * Self.easyShare) {
-                try admitMemory(memoryNeeded + toCome())
+                let indexesToCome = indexesToCome ?? indexes()
+                self.indexesToCome = indexesToCome
+                try admitMemory(memoryNeeded + indexesToCome + besides())
             }
             guard disk - admitted - bytes >= budget.diskReserveBytes else {
                 readAt = nil
@@ -81,6 +86,7 @@ final class Admission: @unchecked Sendable {
         memory = memoryInUse()
         disk = try storing(freeDisk)
         admitted = 0
+        indexesToCome = nil
         readAt = .now
     }
 

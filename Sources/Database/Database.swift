@@ -168,7 +168,10 @@ package final class Database: @unchecked Sendable {
         // A library's metric and dimension never change, so what takes time is checked before the lock.
         try mutation.validateVectors(in: repository)
         let payload = mutation.encoded()
-        if !mutation.givesBack { try admission.admit(bytes: payload.count) { repository.memoryToCome(for: mutation) } }
+        if !mutation.givesBack {
+            try admission.admit(
+                bytes: payload.count, indexes: { repository.memoryOfIndexesToCome }, besides: { repository.memory(besides: mutation) })
+        }
         do {
             return try commit(mutation, payload, expected, check)
         } catch .storage(.insufficientSpace) where mutation.givesBack {

@@ -152,17 +152,17 @@ final class Repository: @unchecked Sendable {
 
     // MARK: Memory
 
-    /// Bytes that indexes will take for the rows they do not have yet, and another index that the change asks for, less the rows that
-    /// the library of the change has free.
-    func memoryToCome(for mutation: Mutation) -> Int {
-        allLibraries.reduce(0) { bytes, library in
-            bytes
-                + library.lock.withReadLock {
-                    let vectors = library.vectors
-                    guard library.id == mutation.libraryID else { return vectors.bytesToCome }
-                    if case .rebuildIndex = mutation { return vectors.bytesToCome + vectors.bytesOfIndex }
-                    return vectors.bytesToCome - vectors.store.bytesOfFreeRows
-                }
+    /// Bytes that indexes will take for the rows they do not have yet.
+    var memoryOfIndexesToCome: Int {
+        allLibraries.reduce(0) { bytes, library in bytes + library.lock.withReadLock { library.vectors.bytesToCome } }
+    }
+
+    /// Bytes that a change takes besides its own: another index that it asks for, less the rows that its library has free.
+    func memory(besides mutation: Mutation) -> Int {
+        guard let library = library(mutation.libraryID) else { return 0 }
+        return library.lock.withReadLock {
+            if case .rebuildIndex = mutation { return library.vectors.bytesOfIndex }
+            return -library.vectors.store.bytesOfFreeRows
         }
     }
 

@@ -56,6 +56,13 @@ extension StorageError {
         guard case .ioFailed(let operation, _, _) = self else { return false }
         return ["fsync", "fdatasync"].contains(operation)
     }
+
+    /// This error, if it says that there is no room, on the disk, in the quota, or below the limit of a file's size, and of no sync: then
+    /// what could not be written is known.
+    var asInsufficientSpace: StorageError? {
+        guard case .ioFailed(_, let path, let errno) = self, [ENOSPC, EDQUOT, EFBIG].contains(errno), !isFailedSync else { return nil }
+        return .insufficientSpace(path: path, errno: errno)
+    }
 }
 
 extension StorageError: CustomStringConvertible {

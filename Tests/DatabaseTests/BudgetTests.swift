@@ -45,24 +45,33 @@ struct BudgetTests {
         _ = try test.database.updateLibrary(library, LibraryChange(name: "another"))
     }
 
-    @Test("what was admitted since the last reading counts, and what indexes will take for it")
+    @Test("what was admitted since the last reading counts, and what indexes will take for it, which is asked for once a reading")
     func toCome() throws {
         let limit = 64 << 20
         let admission = Admission(
             Budget(memoryBytes: limit), memoryInUse: { 0 }, freeDisk: { () throws(StorageError) in .max })
-        var admitted = 0
+        var questions = 0
+        func admit(_ mebibytes: Int, indexes: Int = 0, besides: Int = 0) throws {
+            try admission.admit(
+                bytes: mebibytes << 20,
+                indexes: {
+                    questions += 1
+                    return indexes << 20
+                }, besides: { besides << 20 })
+        }
         // No reading is due before 4 MiB, and then there is nothing in use again.
-        for _ in 0..<100 {
-            try admission.admit(bytes: 1 << 20) { 0 }
-            admitted += 1
-        }
-        #expect(admitted == 100)
+        for _ in 0..<100 { try admit(1) }
+        #expect(questions == 0)
 
-        #expect(throws: DatabaseError.memoryBudgetReached(inUse: 0, budget: limit)) {
-            try admission.admit(bytes: 50 << 20) { 0 }
-        }
-        try admission.admit(bytes: 34 << 20) { 0 }
-        #expect(throws: DatabaseError.self) { try admission.admit(bytes: 34 << 20) { 20 << 20 } }
+        #expect(throws: DatabaseError.memoryBudgetReached(inUse: 0, budget: limit)) { try admit(50) }
+        try admit(34)
+        #expect(throws: DatabaseError.self) { try admit(34, indexes: 20) }
+        #expect(throws: DatabaseError.self) { try admit(34, besides: 20) }
+        try admit(50, besides: -20)
+        let before = questions
+        #expect(throws: DatabaseError.self) { try admit(34, indexes: 20) }
+        for _ in 0..<3 { try admit(0, indexes: 20) }
+        #expect(questions == before + 1)
     }
 
     @Test("rows that are free in a library are room for what comes into it")
