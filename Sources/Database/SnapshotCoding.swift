@@ -25,8 +25,8 @@ enum SnapshotCoding {
     static func write(_ image: LibraryImage, to writer: inout SnapshotWriter) throws(StorageError) {
         var head = BinaryWriter()
         head.write(image.record)
-        head.write(Int64(image.createdSequence.rawValue))
-        head.write(Int64(image.sequence.rawValue))
+        head.write(image.createdSequence)
+        head.write(image.sequence)
         head.write(image.updatedAt.milliseconds)
         head.write(UInt32(image.documents.count))
         head.write(UInt32(image.rowCount))
@@ -54,13 +54,17 @@ enum SnapshotCoding {
 }
 
 extension BinaryWriter {
+    fileprivate mutating func write(_ sequence: SequenceNumber) {
+        write(Int64(bitPattern: sequence.rawValue))
+    }
+
     fileprivate mutating func write(_ document: Document) {
         write(document.id)
         write(document.metadata)
         write(document.createdAt.milliseconds)
         write(document.updatedAt.milliseconds)
-        write(Int64(document.createdSequence.rawValue))
-        write(Int64(document.sequence.rawValue))
+        write(document.createdSequence)
+        write(document.sequence)
         write(UInt32(document.chunks.count))
         for chunk in document.chunks {
             write(chunk.id)
