@@ -1,6 +1,7 @@
 import TestSupport
 import Testing
-import VectorSearch
+
+@testable import VectorSearch
 
 @Suite("HNSW")
 struct HNSWIndexTests {
@@ -59,6 +60,25 @@ struct HNSWIndexTests {
         #expect(after >= before - 0.02, "\(before) became \(after)")
         #expect(index.statistics.indexed == 1500)
         #expect(Double(sizes.last!) <= Double(sizes.first!) * 1.05, "\(sizes)")
+    }
+
+    @Test("links lead to every row that is left when half of them are forgotten", arguments: [4, 24])
+    func leadsToAll(dimension: Int) throws {
+        var random = SplitMix(seed: 71)
+        let driver = IndexDriver(.hnsw, .l2, (0..<3000).map { _ in random.vector(dimension) }, [.efConstruction: 40, .m: 4])
+        let graph = try #require(driver.index as? HNSWIndex)
+        for _ in 0..<3 {
+            var rows: [Row] = []
+            driver.rows.forEach { rows.append($0) }
+            driver.remove(Array(rows.shuffled(using: &random).prefix(rows.count / 2)))
+
+            var unled = driver.rows
+            driver.rows.forEach { row in
+                let list = graph.links(of: row.rawValue, on: 0)
+                for index in 0..<Int(list[0]) { unled.remove(Row(list[1 + index])) }
+            }
+            #expect(unled.count == 0, "of \(driver.rows.count)")
+        }
     }
 
     @Test("finds what a filter lets through, few or many, near the query or far from it", arguments: configurations)

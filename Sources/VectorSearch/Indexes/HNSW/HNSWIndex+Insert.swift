@@ -95,9 +95,9 @@ extension HNSWIndex {
         replace(list, byBestOf: choices, on: level, scorers, scratch)
     }
 
-    /// Makes sure that some link leads to a row on level 0: in the list of a near row it takes the place of the farthest link that is
+    /// Makes sure that some link leads to a row on level 0, unless none can be spared: in the list of a near row it takes the place of the farthest link that is
     /// not the last one to its own.
-    private func leadTo(_ row: UInt32, from near: UInt32) {
+    func leadTo(_ row: UInt32, from near: UInt32) {
         guard quire_load_count(linksTo.base + Int(row)) == 0 else { return }
         let list = links(of: near, on: 0)
         quire_lock_byte(locks.base + Int(near))
@@ -126,8 +126,8 @@ extension HNSWIndex {
         quire_store_release(list, UInt32(chosen))
     }
 
-    /// Counts the links that come and go when a list becomes what was chosen, and adds to that those of the old links that are the
-    /// last to their rows, as far as there is room. Returns how many there are.
+    /// Counts the links that come and go when a list becomes what was chosen, and keeps those of the old links that are the last to
+    /// their rows, if need be in place of the farthest chosen ones that are not. Returns how many there are.
     private func keepLastLinks(of list: UnsafeMutablePointer<UInt32>, _ chosen: Int, _ limit: Int, _ scratch: HNSWScratch) -> Int {
         let rows = scratch.chosen
         let old = Int(list[0])
@@ -136,9 +136,13 @@ extension HNSWIndex {
         for index in 0..<old {
             let row = list[1 + index]
             let isChosen = (0..<chosen).contains { rows[$0] == row }
-            if isChosen || quire_count_down_unless_last(linksTo.base + Int(row)) || count == limit { continue }
-            rows[count] = row
-            count += 1
+            if isChosen || quire_count_down_unless_last(linksTo.base + Int(row)) { continue }
+            if count < limit {
+                rows[count] = row
+                count += 1
+            } else if let place = (0..<chosen).last(where: { quire_count_down_unless_last(linksTo.base + Int(rows[$0])) }) {
+                rows[place] = row
+            }
         }
         return count
     }

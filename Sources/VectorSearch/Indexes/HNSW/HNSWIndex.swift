@@ -220,14 +220,22 @@ final class HNSWIndex: VectorIndex {
     }
 
     func forget(_ dead: RowSet) {
+        var lastLed: [UInt32] = []
         dead.forEach { row in
-            // Nothing leads to it any more; what it led to is led to by others since it was repaired.
+            // Nothing leads to it any more. What it led to is mostly led to by others since these were repaired.
             let list = links(of: row.rawValue, on: 0)
-            for index in 0..<Int(list[0]) { _ = quire_count_down_unless_last(linksTo.base + Int(list[1 + index])) }
+            for index in 0..<Int(list[0]) where !quire_count_down_unless_last(linksTo.base + Int(list[1 + index])) {
+                lastLed.append(list[1 + index])
+            }
             for level in 0...level(of: row.rawValue) { links(of: row.rawValue, on: level)[0] = 0 }
             linksTo.base[Int(row.rawValue)] = 0
         }
         dead.forEach { linked.remove($0) }
+        for row in lastLed where linked.contains(Row(row)) {
+            linksTo.base[Int(row)] = 0
+            let list = links(of: row, on: 0)
+            for index in 0..<Int(list[0]) { leadTo(row, from: list[1 + index]) }
+        }
         guard let (row, _) = entryPoint, dead.contains(Row(row)) else { return }
         var highest: (row: UInt32, level: Int)?
         linked.forEach { row in
