@@ -113,7 +113,7 @@ let package = Package(
     cxxLanguageStandard: .cxx17
 )
 
-// libFuzzer has the `main` of this program, so it links only with `--sanitize=fuzzer`: Scripts/lib/faults.sh builds it.
+// libFuzzer drives this program, so it links only with `-sanitize=fuzzer`: Scripts/lib/faults.sh builds it.
 if Context.environment["QUIRE_FUZZ"] == "1" {
     package.targets += [
         .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),
