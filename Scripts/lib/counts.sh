@@ -1,9 +1,21 @@
 # How often the tests of faults repeat what they try. Sourced. A number that is not here is in its test: `count("QUIRE_...", standard: ...)`.
 # One that is set already stays.
 
+chosen_counts=()
 # choose NAME NUMBER
 choose() {
-    [[ -n ${!1:-} ]] || export "$1=$2"
+    [[ -n ${!1:-} ]] && return
+    export "$1=$2"
+    chosen_counts+=("$1")
+}
+
+# with_standard_counts COMMAND...: runs it with the counts that stand in the tests, and those that were set before.
+with_standard_counts() {
+    (
+        trap end_leftovers EXIT
+        unset "${chosen_counts[@]}"
+        "$@"
+    )
 }
 
 # For every push: all of Scripts/test --faults takes half an hour on two processors.

@@ -34,7 +34,8 @@ sanitize() {
         echo "the $sanitizer sanitizer did not report the bug that was planted" >&2
         return 1
     fi
-    run_tests "$logs/$sanitizer.log" "${options[@]}" --filter "$suites" || return
+    # The one test left out looks for its stack in a map of memory, which is the sanitizer's.
+    run_tests "$logs/$sanitizer.log" "${options[@]}" --filter "$suites" --skip "ThreadTests/stack\(\)" || return
     # A report of a process that a test has started, and whose end it did not look at.
     if grep "Sanitizer: " "$logs/$sanitizer.log"; then return 1; fi
     echo "figure | reports of the $sanitizer sanitizer | 0" | tee -a "$logs/$sanitizer.log"
@@ -84,7 +85,7 @@ fuzz_all() {
     done
     for target in "${fuzz_targets[@]}"; do
         log=$logs/fuzz-$target.log
-        if wait "${running[$target]}"; then
+        if wait "${running[$target]}" && [[ -n $(fuzz_statistic number_of_executed_units) ]]; then
             echo "figure | inputs that broke the promise of $target to its fuzzer | 0 of $(fuzz_statistic number_of_executed_units)" >>"$log"
             echo "figure | most memory with any input to the fuzzer of $target | $(fuzz_statistic peak_rss_mb) MB" >>"$log"
             tail -n 2 "$log"
@@ -104,9 +105,10 @@ all_faults() {
     phase "fault tests" fault_tests
     phase "power losses and flipped bits" durability_tests
     phase "build for the thread sanitizer" build_sanitized thread
-    phase "thread sanitizer" sanitize thread "$concurrent_suites"
+    # They look at what is done, not at how often, and are slow.
+    phase "thread sanitizer" with_standard_counts sanitize thread "$concurrent_suites"
     phase "build for the address sanitizer" build_sanitized address
-    phase "address sanitizer" sanitize address "$storing_suites"
+    phase "address sanitizer" with_standard_counts sanitize address "$storing_suites"
     phase "build the fuzzers" build_fuzzers
     phase "fuzzers find planted bugs" fuzz_planted_bugs
     phase "fuzzers" fuzz_all

@@ -128,11 +128,11 @@ struct RepairTests {
         let history = try SmallHistory()
         let log = try #require(history.logs.first?.key)
         var files = history.files
-        files[log]![8] = 2
+        files[log]![8] = 3
         let checksum = files[log]!.withUnsafeBytes { crc32c(0, UnsafeRawBufferPointer(rebasing: $0[..<60])) }
         withUnsafeBytes(of: checksum.littleEndian) { files[log]!.replaceSubrange(60..<64, with: $0) }
 
-        #expect(throws: StorageError.unsupportedFormat(file: log, major: 2, minor: 0)) {
+        #expect(throws: StorageError.unsupportedFormat(file: log, major: 3, minor: 0)) {
             try Repair(directory: history.directory.path, fileSystem: SimulatedFileSystem(files))
         }
 
