@@ -20,13 +20,14 @@ readonly concurrent_suites="LocksTests|StorageTests.(GroupCommit|Rotation|Remova
 readonly storing_suites="StorageTests|DatabaseTests|VectorSearchTests"
 
 build_sanitized() {
-    swift build --build-tests --sanitize="$1" --scratch-path ".build/$1"
+    QUIRE_OPTIMIZE=1 swift build --build-tests -Xcc -O2 --sanitize="$1" --scratch-path ".build/$1"
 }
 
 # sanitize SANITIZER SUITES: runs suites that were built with a sanitizer, which reports nothing. First a test with a bug that it must
 # report: should it not, its silence about the others says nothing.
 sanitize() {
     local sanitizer=$1 suites=$2 options=(--sanitize="$1" --scratch-path ".build/$1")
+    local -x QUIRE_OPTIMIZE=1
     # What Swift's runtime allocates for good is no leak. Its own handler of crashes reads memory that the sanitizer forbids it.
     local -x ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no
     if QUIRE_PLANTED_BUG=$sanitizer run_tests "$logs/$sanitizer-planted.log" "${options[@]}" --filter PlantedBugTests ||

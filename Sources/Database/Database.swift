@@ -36,6 +36,7 @@ package final class Database: @unchecked Sendable {
     /// Locks the directory, loads its newest snapshot and replays the log from there; then indexes are built beside everything else.
     ///
     /// - Parameters:
+    ///   - logOptions: as they are for production; tests make things small.
     ///   - snapshotLogBytes: how much is written to the log before a snapshot is taken.
     ///   - budget: what changes may take of memory and disk.
     ///   - memoryInUse: bytes of memory of the process.
@@ -45,7 +46,7 @@ package final class Database: @unchecked Sendable {
     /// - Throws: `StorageError`, and `Thread.StartFailed`.
     package init(
         directory: String, fileSystem: any FileSystem = LocalFileSystem(), durability: DurabilityPolicy = .always,
-        snapshotLogBytes: Int = 256 << 20, budget: Budget = .unlimited,
+        logOptions: LogOptions = LogOptions(), snapshotLogBytes: Int = 256 << 20, budget: Budget = .unlimited,
         memoryInUse: @escaping @Sendable () -> Int = processMemoryInUse, builderThreads: Int = 1,
         snapshotFailed: @escaping @Sendable (DatabaseError) -> Void = { _ in },
         storageFailed: @escaping @Sendable (StorageError) -> Void = { _ in }
@@ -66,7 +67,7 @@ package final class Database: @unchecked Sendable {
         self.repository = repository
         do {
             log = try WriteAheadLog.open(
-                directory: directory, fileSystem: fileSystem, policy: durability, after: snapshot?.sequence ?? .zero,
+                directory: directory, fileSystem: fileSystem, policy: durability, options: logOptions, after: snapshot?.sequence ?? .zero,
                 expectedDatabaseID: snapshot?.databaseID
             ) { record in
                 growth.add(record.payload.count)

@@ -18,16 +18,16 @@ struct DatabaseState: Equatable {
 
     fileprivate struct Document: Equatable {
         let id: DocumentID
-        var metadata: DocumentMetadata
+        let metadata: DocumentMetadata
         let times: [String]
         let sequences: [SequenceNumber]
-        let chunks: [Chunk]
+        var chunks: [Chunk]
     }
 
     fileprivate struct Chunk: Equatable {
         let id: ChunkID
         let text: String
-        let pageNumber: Int?
+        var pageNumber: Int?
         let embedding: [UInt32]
     }
 
@@ -63,13 +63,15 @@ struct DatabaseState: Equatable {
         return library
     }
 
-    /// As the planted bug sees it, which loses the titles that none of the seeds is like.
+    /// As the planted bug sees it, which loses page numbers of more than a digit; none of the seeds has one.
     func withPlantedBug() -> DatabaseState {
         var state = self
         for library in state.libraries.indices {
-            for document in state.libraries[library].documents.indices
-            where !state.libraries[library].documents[document].metadata.title.hasPrefix("title") {
-                state.libraries[library].documents[document].metadata.title = ""
+            for document in state.libraries[library].documents.indices {
+                for chunk in state.libraries[library].documents[document].chunks.indices
+                where state.libraries[library].documents[document].chunks[chunk].pageNumber ?? 0 > 9 {
+                    state.libraries[library].documents[document].chunks[chunk].pageNumber = nil
+                }
             }
         }
         return state
@@ -122,7 +124,7 @@ private func withDatabase<Result>(
     let before = fileSystem.files
     let database: Database
     do {
-        database = try Database(directory: directory, fileSystem: fileSystem, builderThreads: 0)
+        database = try Database(directory: directory, fileSystem: fileSystem, logOptions: .small, builderThreads: 0)
     } catch let error as StorageError {
         try promise(error.category == .dataRefused, "a start ended with \(error)")
         try promise(fileSystem.files == before, "a refusal changed files: \(error)")

@@ -39,10 +39,8 @@ struct LogTarget: FuzzTarget {
     ) throws -> [LogRecord] {
         let before = fileSystem.files
         var records: [LogRecord] = []
-        let options = LogOptions(
-            allocation: LogOptions.Allocation(first: 512, largestStep: 512), newDatabaseID: DatabaseID(high: 1, low: 2))
         let opened = try WriteAheadLog.open(
-            directory: directory, fileSystem: fileSystem, policy: .always, options: options,
+            directory: directory, fileSystem: fileSystem, policy: .always, options: .small,
             after: SequenceNumber(rawValue: UInt64(log.base))
         ) { records.append($0) }
         if let name = opened.recovery.tornFile, let torn = fileSystem.files["\(directory)/\(name)"] {
@@ -89,9 +87,8 @@ struct LogTarget: FuzzTarget {
     func seeds(in directory: String) throws -> [String: [UInt8]] {
         func segments(_ counts: [Int], closing: Bool = true) throws -> [[UInt8]] {
             let fileSystem = SimulatedFileSystem()
-            let options = LogOptions(
-                allocation: LogOptions.Allocation(first: 512, largestStep: 512), idleBeforeSeal: .seconds(3600),
-                newDatabaseID: DatabaseID(high: 3, low: 4))
+            var options = LogOptions.small
+            options.idleBeforeSeal = .seconds(3600)
             let log = try WriteAheadLog.open(directory: "log", fileSystem: fileSystem, policy: .always, options: options) { _ in }
             try log.start(committed: { _ in }, failed: { _ in })
             for (index, count) in counts.enumerated() {
@@ -194,5 +191,12 @@ private struct LogInput {
             }
         }
         return (records, true)
+    }
+}
+
+extension LogOptions {
+    /// Few zeros ahead, which would take most of the time.
+    static var small: LogOptions {
+        LogOptions(allocation: Allocation(first: 512, largestStep: 512, reserve: 512), newDatabaseID: DatabaseID(high: 1, low: 2))
     }
 }

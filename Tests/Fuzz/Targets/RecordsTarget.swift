@@ -8,8 +8,7 @@ import VectorSearch
 struct RecordsTarget: FuzzTarget {
     func run(_ input: [UInt8], in directory: String, hasPlantedBug: Bool) throws {
         let fileSystem = SimulatedFileSystem()
-        let options = LogOptions(allocation: LogOptions.Allocation(first: 512, largestStep: 512))
-        let log = try WriteAheadLog.open(directory: directory, fileSystem: fileSystem, policy: .always, options: options) { _ in }
+        let log = try WriteAheadLog.open(directory: directory, fileSystem: fileSystem, policy: .always, options: .small) { _ in }
         for record in Self.records(input) {
             _ = try log.append(
                 type: max(1, record.type), version: record.version, flags: RecordFlags(rawValue: UInt16(record.flags)),
