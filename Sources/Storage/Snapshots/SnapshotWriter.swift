@@ -3,9 +3,13 @@ package struct SnapshotWriter {
     private let file: any File
     private let checksum: UInt32
     private var offset: UInt64
+    private var syncedOffset: UInt64 = 0
     private var ordinal: UInt32 = 0
     /// The section as bytes; kept between sections, for its memory.
     private var buffer: [UInt8] = []
+
+    /// As much is written between two syncs. Were all of it left to the last one, the syncs of the log would wait behind that.
+    private static let syncBytes: UInt64 = 4 << 20
 
     init(_ header: SnapshotHeader, file: any File) throws(StorageError) {
         let (bytes, checksum) = header.encoded()
@@ -59,5 +63,9 @@ package struct SnapshotWriter {
         try file.writeFully(buffer[...], at: offset)
         offset += UInt64(buffer.count)
         ordinal += 1
+        if offset - syncedOffset >= Self.syncBytes {
+            try file.synchronizeData()
+            syncedOffset = offset
+        }
     }
 }
