@@ -41,7 +41,8 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         case fail(Int32)
         /// Transfers at most this many bytes and succeeds.
         case short(Int)
-        /// Writes this many bytes and fails all the same.
+        /// Writes this many bytes and fails all the same. A sync syncs nothing, and what it was to sync never will be unless it is written
+        /// again, though it is read as if it were there.
         case partial(Int, Int32)
     }
 
@@ -324,7 +325,7 @@ private final class SimulatedFile: File, @unchecked Sendable {
     func synchronize() throws(StorageError) { try synchronize(.synchronize) }
 
     private func synchronize(_ operation: SimulatedFileSystem.Operation) throws(StorageError) {
-        try system.perform(operation, path) {
+        try system.performTransfer(operation, path, partially: { _ in node.pending = [] }) { _ in
             for change in node.pending { change.apply(to: &node.durable) }
             node.pending = []
         }

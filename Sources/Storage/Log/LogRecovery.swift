@@ -10,6 +10,8 @@ struct LogRecovery {
         var chain: UInt32
         /// Where the next record starts.
         var offset: UInt64
+        /// Where the records end of which a later one says that they are on disk.
+        var provenEnd: UInt64
         var lastSequence: SequenceNumber
         /// Whether the last record is a seal, or the segment has none and its header proves those before it.
         var sealed: Bool
@@ -145,7 +147,7 @@ struct LogRecovery {
         }
         return Position(
             header: header, seed: seed, chain: seed.checksum, offset: UInt64(SegmentHeader.length),
-            lastSequence: header.previousLastSequence, sealed: header.provesEarlierRecords)
+            provenEnd: UInt64(SegmentHeader.length), lastSequence: header.previousLastSequence, sealed: header.provesEarlierRecords)
     }
 
     /// The header of a segment, in order by itself and in the file that has its name.
@@ -186,6 +188,7 @@ struct LogRecovery {
             if let reason = flaw(of: header, after: position.lastSequence) {
                 throw try damaged(reader, at: offset, position, reason, from: position.offset)
             }
+            if header.syncedSequence == position.lastSequence { position.provenEnd = offset }
             position.chain = withUnsafeBytes(of: record.checksum.littleEndian) { crc32c(position.chain, $0) }
             position.sealed = header.type == RecordHeader.sealType
             guard !position.sealed else { continue }

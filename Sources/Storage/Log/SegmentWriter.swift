@@ -55,7 +55,7 @@ final class SegmentWriter {
         }
         return LogRecovery.Position(
             header: header, seed: seed, chain: seed.checksum, offset: UInt64(bytes.count),
-            lastSequence: header.previousLastSequence, sealed: header.provesEarlierRecords)
+            provenEnd: UInt64(bytes.count), lastSequence: header.previousLastSequence, sealed: header.provesEarlierRecords)
     }
 
     /// Writes whole records at the end, whose checksums are `checksums`. Without space for them, and behind them for the reserve
@@ -85,6 +85,19 @@ final class SegmentWriter {
 
     func synchronize() throws(StorageError) {
         try file.synchronizeData()
+    }
+
+    /// Writes what stands behind `offset` once more, for the next sync. After one that failed the kernel may hold pages for written
+    /// that are not, and go on to show them (Rebello et al., Can Applications Recover from fsync Failures?, USENIX ATC 2020).
+    func writeAgain(from offset: UInt64) throws(StorageError) {
+        var offset = offset
+        while offset < end {
+            var bytes = [UInt8](repeating: 0, count: Int(min(end - offset, 1 << 20)))
+            var span = bytes.mutableSpan
+            try span.withUnsafeMutableBytes { (buffer) throws(StorageError) in try file.readFully(into: buffer, at: offset) }
+            try file.writeFully(bytes[...], at: offset)
+            offset += UInt64(bytes.count)
+        }
     }
 
     /// Closes a segment that gets no more records, without the zeros. The cut is not synced: the segment reads the same without it.

@@ -50,6 +50,7 @@ package final class WriteAheadLog: Sendable {
         let segment = try SegmentWriter(position, in: directory, fileSystem: fileSystem, allocation: options.allocation)
         // A process that was killed may have left records, and file names, that only the page cache has. They were replayed, so
         // they count; and what is written next will call them synced.
+        try segment.writeAgain(from: position.provenEnd)
         try segment.synchronize()
         try fileSystem.synchronizeDirectory(directory)
         let queue = LogQueue(lastSequence: position.lastSequence, options: options)
