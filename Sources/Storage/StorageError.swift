@@ -57,6 +57,12 @@ extension StorageError {
         return ["fsync", "fdatasync"].contains(operation)
     }
 
+    /// Whether the process, or the machine, had no descriptor left: what could not be opened is as it was, and may be opened later.
+    var isShortOfDescriptors: Bool {
+        guard case .ioFailed(_, _, let errno) = self else { return false }
+        return [EMFILE, ENFILE].contains(errno)
+    }
+
     /// This error, if it says that there is no room, on the disk, in the quota, or below the limit of a file's size, and of no sync: then
     /// what could not be written is known.
     var asInsufficientSpace: StorageError? {

@@ -124,6 +124,34 @@ struct RotationTests {
         #expect(reopened.recovery.removedFiles == [])
     }
 
+    @Test("without a descriptor for another segment, records go on in the old one, or wait until there is one")
+    func noDescriptor() throws {
+        let isShort = Shared(true)
+        let refusals = Shared(0)
+        let fileSystem = SimulatedFileSystem { call in
+            if isShort.current { return call.operation == .open && call.path == secondSegment + ".tmp" ? .fail(EMFILE) : nil }
+            let isNeeded = call.operation == .synchronizeDirectory || call.operation == .open && call.path == secondSegment
+            guard isNeeded, refusals.current < 4 else { return nil }
+            refusals.update { $0 += 1 }
+            return .fail(refusals.current % 2 == 0 ? EMFILE : ENFILE)
+        }
+        // The start opens no descriptor that is refused.
+        let log = try startLog(fileSystem)
+        try log.appendRecords(1...5)
+        try log.rotate()
+        #expect(Array(fileSystem.files.keys) == [firstSegment])
+        try log.appendRecords(6...10)
+
+        isShort.set(false)
+        try log.rotate()
+        try log.appendRecords(11...15)
+        try log.close()
+
+        #expect(refusals.current == 4)
+        #expect(Set(fileSystem.files.keys) == [firstSegment, secondSegment])
+        #expect(try openLog(fileSystem).records.map(\.payload) == (1...15).map(payload))
+    }
+
     @Test("a failed sync of another segment stops the log, also when it speaks of space")
     func failedSync() throws {
         let fileSystem = SimulatedFileSystem { $0.operation == .synchronize && $0.path == secondSegment + ".tmp" ? .fail(ENOSPC) : nil }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// The one thread that writes the log: takes all records that wait, writes them with one call, syncs, reports, wakes their waiters.
 /// The sync that is running is the time in which the next batch gathers.
 ///
@@ -32,6 +34,7 @@ final class LogWriter: @unchecked Sendable {
 
     /// More memory than this is given back after a large batch.
     private static let keptBufferCapacity = 8 << 20
+    private static let longestWaitForDescriptors = Duration.seconds(5)
 
     /// `segment` is open at `position`, in `directory`.
     init(
@@ -200,7 +203,7 @@ final class LogWriter: @unchecked Sendable {
 
     // MARK: Rotation
 
-    /// Ends the segment and goes on in a new one; without space for that, in the old one. Afterwards all records are on disk. Does
+    /// Ends the segment and goes on in a new one; without space or a descriptor for that, in the old one. Afterwards all records are on disk. Does
     /// nothing while the segment has no records.
     ///
     /// The order is what a crash relies on: a segment that is not the last may not have a torn end, so the old one is synced, and
@@ -212,17 +215,32 @@ final class LogWriter: @unchecked Sendable {
         let position: LogRecovery.Position
         do {
             position = try SegmentWriter.create(header, in: directory, fileSystem: fileSystem, allocation: options.allocation)
-        } catch let error where error.asInsufficientSpace != nil {
+        } catch let error where error.asInsufficientSpace != nil || error.isShortOfDescriptors {
             noRotationBefore = segment.end + options.allocation.first
             return
         }
         // From here on the old segment takes no more records, whatever fails: after a crash the new one may be there.
-        try fileSystem.synchronizeDirectory(directory)
+        try waitingForDescriptors { () throws(StorageError) in try fileSystem.synchronizeDirectory(directory) }
         let old = segment
-        segment = try SegmentWriter(position, in: directory, fileSystem: fileSystem, allocation: options.allocation)
+        segment = try waitingForDescriptors { () throws(StorageError) in
+            try SegmentWriter(position, in: directory, fileSystem: fileSystem, allocation: options.allocation)
+        }
         try old.finish()
         retained.finishCurrent(
             as: RetainedSegments.Finished(number: old.header.number, lastSequence: written, bytes: old.end), next: segment.end)
         noRotationBefore = 0
+    }
+
+    /// Tries again for a while what there is no descriptor for: connections take them, and give them back.
+    private func waitingForDescriptors<Result>(_ body: () throws(StorageError) -> Result) throws(StorageError) -> Result {
+        let start = SuspendingClock.now
+        while true {
+            do throws(StorageError) {
+                return try body()
+            } catch {
+                guard error.isShortOfDescriptors, start.duration(to: .now) < Self.longestWaitForDescriptors else { throw error }
+                usleep(10_000)
+            }
+        }
     }
 }
