@@ -37,15 +37,16 @@ import Testing
         let prepared = try prepare()
         for (action, steps) in [("drop 0", ["batch"]), ("kill 0", ["acknowledge-early", "batch"])] {
             let workspace = try prepared.copy()
-            let run = try workspace.run(steps, faults: atSecondWrite(action))
+            let run = try workspace.run(steps, faults: atWriteOfBatch(action))
             #expect(run.acknowledgedCount == ScriptOperation.batch.count)
 
             #expect(judge.flaw(of: try workspace.run(["show"]), after: run) != nil, "\(action)")
         }
     }
 
-    /// The first write of a run is the record whose sync is held, after the sync of the start; the second is the three that came meanwhile.
-    private func atSecondWrite(_ action: String) -> [String] { ["fdatasync *.log 2 hold 0", "pwrite *.log 2 \(action)"] }
+    /// The first write of a run is that of the start, which writes the seal again, and syncs; the second is the record whose sync is held, the
+    /// third the three that came meanwhile.
+    private func atWriteOfBatch(_ action: String) -> [String] { ["fdatasync *.log 2 hold 0", "pwrite *.log 3 \(action)"] }
 
     private func prepare() throws -> Workspace {
         let workspace = Workspace()
@@ -53,10 +54,10 @@ import Testing
         return workspace
     }
 
-    /// Where the first record that is not in the file would start after a run with a fault in its second write.
+    /// Where the first record that is not in the file would start after a run with a fault in the write of the three.
     private func endOfRecords(after action: String, _ prepared: Workspace) throws -> Int {
         let workspace = try prepared.copy()
-        #expect(try workspace.run(["batch"], faults: atSecondWrite(action)).status == Run.killed)
+        #expect(try workspace.run(["batch"], faults: atWriteOfBatch(action)).status == Run.killed)
         return (try endOfContent(workspace) + 7) / 8 * 8
     }
 
@@ -68,7 +69,7 @@ import Testing
     /// What is wrong after a kill with so many bytes of the write in the file.
     private func flaw(of bytes: Int, start: Int, recordLength: Int, _ prepared: Workspace) throws -> String? {
         let workspace = try prepared.copy()
-        let run = try workspace.run(["batch"], after: ScriptOperation.heldOfBatch, faults: atSecondWrite("kill \(bytes)"))
+        let run = try workspace.run(["batch"], after: ScriptOperation.heldOfBatch, faults: atWriteOfBatch("kill \(bytes)"))
         guard run.status == Run.killed else { return "byte \(bytes): no kill" }
         acknowledged.update { $0 += run.acknowledgedCount }
         let end = try endOfContent(workspace)
