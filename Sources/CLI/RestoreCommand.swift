@@ -25,7 +25,7 @@ struct RestoreCommand: ParsableCommand {
             try database.close()
             return summary
         }
-        standardOutput.write("restored \(summary) to \(directory)\n")
+        standardOutput.write("restored to \(directory): \(summary)\n")
     }
 
     private static func summary(of database: Database) -> String {
@@ -35,7 +35,7 @@ struct RestoreCommand: ParsableCommand {
             libraries += page.elements.count
             documents += page.elements.reduce(0) { $0 + $1.documentCount }
             chunks += page.elements.reduce(0) { $0 + $1.chunkCount }
-            guard let next = page.next else { return "\(libraries) libraries, \(documents) documents, \(chunks) chunks" }
+            guard let next = page.next else { return "libraries \(libraries), documents \(documents), chunks \(chunks)" }
             page = database.libraries(after: next, limit: 1000)
         }
     }

@@ -65,7 +65,7 @@ struct JourneyTests {
         let restore = try quire.run("quire", "restore", path, restored)
 
         #expect(restore.wait() == 0, "\(restore.errors)")
-        #expect(restore.output == "restored 1 libraries, 1 documents, 1 chunks to \(restored)\n")
+        #expect(restore.output == "restored to \(restored): libraries 1, documents 1, chunks 1\n")
         let other = try QuireInstance(noModel.merging(["VECTOR_DB_DATA_DIR": restored]) { $1 })
         #expect(try other.get("/v1/documents/\(sent.id)").decoded(as: DocumentReply.self).chunks.map(\.text) == ["a"])
         #expect(try other.createLibrary() != library)
