@@ -17,6 +17,17 @@ struct LogRecovery {
         var sealed: Bool
         /// Where the bytes of a torn tail end, when there is one; it starts at `offset`.
         var tornEnd: UInt64?
+
+        /// Before the first record of a segment.
+        init(startOf header: SegmentHeader, seed: RecordSeed) {
+            self.header = header
+            self.seed = seed
+            chain = seed.checksum
+            offset = UInt64(SegmentHeader.length)
+            provenEnd = offset
+            lastSequence = header.previousLastSequence
+            sealed = header.provesEarlierRecords
+        }
     }
 
     let fileSystem: any FileSystem
@@ -145,9 +156,7 @@ struct LogRecovery {
             throw damaged(
                 "the segment starts with record \(header.firstSequence): records \(expected) to \(header.previousLastSequence) are missing")
         }
-        return Position(
-            header: header, seed: seed, chain: seed.checksum, offset: UInt64(SegmentHeader.length),
-            provenEnd: UInt64(SegmentHeader.length), lastSequence: header.previousLastSequence, sealed: header.provesEarlierRecords)
+        return Position(startOf: header, seed: seed)
     }
 
     /// The header of a segment, in order by itself and in the file that has its name.

@@ -48,6 +48,9 @@ extension SegmentReader {
         fileprivate var highestSynced = SequenceNumber.zero
         fileprivate var lowestSequence: SequenceNumber?
 
+        /// Whether there is not even the header of one.
+        var isEmpty: Bool { lowestSequence == nil }
+
         /// Whether they prove that the record that is missing before them had been on disk.
         func prove(_ missing: SequenceNumber) -> Bool {
             highestSynced >= missing || lowestSequence.map { $0 <= missing } ?? false

@@ -62,7 +62,7 @@ package final class SegmentScan {
                 throw .unsupportedFormat(file: reader.path, major: major, minor: minor)
             }
             (header, head, flaw) = (nil, nil, reason)
-            seed = try Self.seed(ofDamaged: bytes, reader, contentEnd)
+            seed = try Self.seed(ofDamaged: bytes, reader)
         }
         chain = seed?.checksum ?? 0
         offset = min(UInt64(SegmentHeader.length), size)
@@ -74,7 +74,7 @@ package final class SegmentScan {
 
     /// What the records are checked with, though the header is damaged: either the checksum in it is what it was, or the bytes before
     /// it are, and the version is one of those there are. The records tell which.
-    private static func seed(ofDamaged header: [UInt8], _ reader: SegmentReader, _ end: UInt64) throws(StorageError) -> RecordSeed? {
+    private static func seed(ofDamaged header: [UInt8], _ reader: SegmentReader) throws(StorageError) -> RecordSeed? {
         guard header.count == SegmentHeader.length else { return nil }
         let checksums = header.withUnsafeBytes { bytes in
             [bytes.littleEndian(UInt32.self, at: 60), crc32c(0, UnsafeRawBufferPointer(rebasing: bytes[..<60]))]
@@ -84,9 +84,9 @@ package final class SegmentScan {
             for version in SegmentHeader.Version.allCases.reversed() {
                 let seed = RecordSeed(version: version, checksum: checksum)
                 // The headers of records are the same in all versions: of these the first to be tried is the current one.
-                guard try reader.nextHeader(from: UInt64(SegmentHeader.length), before: end, seed: seed) != nil else { break }
-                let intact = try reader.laterRecords(from: UInt64(SegmentHeader.length), seed: seed).intact
-                if intact > best?.intact ?? -1 { best = (seed, intact) }
+                let records = try reader.laterRecords(from: UInt64(SegmentHeader.length), seed: seed)
+                guard !records.isEmpty else { break }
+                if records.intact > best?.intact ?? -1 { best = (seed, records.intact) }
             }
         }
         return best?.seed

@@ -53,9 +53,7 @@ final class SegmentWriter {
                 position += UInt64(count)
             }
         }
-        return LogRecovery.Position(
-            header: header, seed: seed, chain: seed.checksum, offset: UInt64(bytes.count),
-            provenEnd: UInt64(bytes.count), lastSequence: header.previousLastSequence, sealed: header.provesEarlierRecords)
+        return LogRecovery.Position(startOf: header, seed: seed)
     }
 
     /// Writes whole records at the end, whose checksums are `checksums`. Without space for them, and behind them for the reserve
