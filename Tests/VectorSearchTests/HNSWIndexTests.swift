@@ -81,6 +81,25 @@ struct HNSWIndexTests {
         }
     }
 
+    @Test("gives each row once when nearly all of the graph is dead, however many candidates it keeps", arguments: configurations)
+    func fewAmongDead(configuration: IndexConfiguration) {
+        let vectors = clustered(1000, dimension: 160, seed: 66)
+        let index = makeIndex(configuration, .l2, [], dimension: 160)
+        let rows = vectors.map { index.insert($0) }
+        index.build()
+        let query = vectors[0]
+        let live = Set(rows.indices.filter { $0 % 40 == 0 }.map { rows[$0] })
+        for row in rows where !live.contains(row) { index.release(row) }
+
+        // More each time than the scratch has room for.
+        for ef in stride(from: 500, through: 4000, by: 500) {
+            let outcome = index.search(query.span, SearchRequest(count: live.count, ef: ef))
+            let found = outcome.neighbors.map(\.row)
+            #expect(found.count == live.count && Set(found) == live, "ef \(ef): \(found)")
+            #expect(outcome.index == .hnsw)
+        }
+    }
+
     @Test("finds what a filter lets through, few or many, near the query or far from it", arguments: configurations)
     func findsFiltered(configuration: IndexConfiguration) {
         let vectors = clustered(6000, dimension: 160, seed: 66)

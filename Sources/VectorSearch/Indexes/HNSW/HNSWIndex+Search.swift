@@ -31,7 +31,9 @@ extension HNSWIndex {
             outcome.strategy = .postFilter
             count = walk(Int(Double(ef) / min(share, 1)))
         } else {
-            // How the filter goes with the query shows in the rows nearest to it.
+            // How the filter goes with the query shows in the rows nearest to it. They stay where they are until the walk begins at
+            // them: making room forgets them.
+            scratch.reserve(candidateCount: ef + 1)
             count = walk(max(32, min(Int(2 / share), 4 * ef)))
             let near = (0..<count).count { request.eligible.contains(CandidateKey.row(scratch.candidates[$0])) }
             outcome.isReliable = request.admits(near, of: count, outOf: linked.count)
@@ -42,7 +44,6 @@ extension HNSWIndex {
                 count = walk(Int(Double(ef) / nearShare))
             } else {
                 outcome.strategy = .inGraph
-                scratch.reserve(candidateCount: ef + 1)
                 let seeded = seedEligible(scorer, request, near: count, ef: ef, scratch, scored: &outcome.scored)
                 count = walkEligible(scorer, ef: ef, eligible: request.eligible, seeded: seeded, scratch, scored: &outcome.scored)
             }

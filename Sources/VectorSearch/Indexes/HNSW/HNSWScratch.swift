@@ -65,6 +65,7 @@ final class HNSWScratch {
         marks.sizeInBytes + candidateCapacity * 8 + capacity * 16 + 7 * codeLength
     }
 
+    /// Makes room for candidates. Those that are there are gone if that takes other memory.
     func reserve(candidateCount: Int) {
         guard candidateCount > candidateCapacity else { return }
         candidates.deallocate()
