@@ -41,7 +41,8 @@ let package = Package(
         .target(name: "VectorSearch", dependencies: ["CVectorKernels", "CPlatform", "Locks"]),
         .target(name: "Locks", dependencies: ["CPlatform"]),
         .target(name: "Storage", dependencies: ["CPlatform", "Locks"]),
-        .target(name: "Database", dependencies: ["VectorSearch", "Storage", "CPlatform", "Locks", collections]),
+        .target(name: "TextSearch"),
+        .target(name: "Database", dependencies: ["VectorSearch", "TextSearch", "Storage", "CPlatform", "Locks", collections]),
         .target(name: "Archives", dependencies: ["CArchive", "Storage"]),
         .target(name: "Embedding", dependencies: ["CEmbeddingKernels", "Locks"]),
 
@@ -79,7 +80,7 @@ let package = Package(
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Locks", "CPlatform", "TestSupport", "StorageTestSupport"]),
         .testTarget(name: "ArchivesTests", dependencies: ["Archives", "Database", "Storage", "VectorSearch", "TestSupport"]),
         .testTarget(
-            name: "DatabaseTests", dependencies: ["Database", "Storage", "VectorSearch", "Locks", "TestSupport", "StorageTestSupport"],
+            name: "DatabaseTests", dependencies: ["Database", "Storage", "VectorSearch", "TextSearch", "Locks", "TestSupport", "StorageTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
             name: "EmbeddingTests", dependencies: ["Embedding", "CEmbeddingKernels", "TestSupport"], exclude: ["Fixtures"]),

@@ -14,6 +14,7 @@ struct APIError: Error {
         case dimensionMismatch = "DimensionMismatchError"
         case libraryNotFound = "LibraryNotFoundError"
         case documentNotFound = "DocumentNotFoundError"
+        case chunkNotFound = "ChunkNotFoundError"
         case notFound = "NotFoundError"
         case methodNotAllowed = "MethodNotAllowedError"
         case payloadTooLarge = "PayloadTooLargeError"
@@ -30,7 +31,7 @@ struct APIError: Error {
         var status: HTTPResponse.Status {
             switch self {
             case .invalidRequest, .dimensionMismatch: .badRequest
-            case .libraryNotFound, .documentNotFound, .notFound: .notFound
+            case .libraryNotFound, .documentNotFound, .chunkNotFound, .notFound: .notFound
             case .methodNotAllowed: .methodNotAllowed
             case .payloadTooLarge: .contentTooLarge
             case .headersTooLarge: .requestHeaderFieldsTooLarge
@@ -50,6 +51,7 @@ struct APIError: Error {
             case .dimensionMismatch: "Dimension mismatch"
             case .libraryNotFound: "Library not found"
             case .documentNotFound: "Document not found"
+            case .chunkNotFound: "Chunk not found"
             case .notFound: "Not found"
             case .methodNotAllowed: "Method not allowed"
             case .payloadTooLarge: "Payload too large"
@@ -172,6 +174,9 @@ extension APIError {
         switch error {
         case .libraryNotFound(let id): self.init(.libraryNotFound, "Library \(id) not found")
         case .documentNotFound(let id): self.init(.documentNotFound, "Document \(id) not found")
+        case .chunkNotFound(let id): self.init(.chunkNotFound, "Chunk \(id) not found")
+        case .lastChunk(let id, let document):
+            self.init(.conflict, "Chunk \(id) is the last of its document, which keeps at least one: delete document \(document)")
         case .libraryExists(let id): self.init(.conflict, "Library \(id) exists")
         case .documentExists(let id): self.init(.conflict, "Document \(id) exists")
         case .chunkExists(let id): self.init(.conflict, "Chunk \(id) exists")
@@ -180,8 +185,13 @@ extension APIError {
             let location: [JSONPathComponent] =
                 chunk.map { [.key("body"), .key("chunks"), .index($0), .key("embedding")] } ?? [.key("body"), .key("embedding")]
             self.init([JSONProblem(location: location, message: problem.message, kind: problem.kind)])
+        case .tooManyCustomFields:
+            let message = "would be more than \(Limits.maxCustomFields) fields or \(Limits.maxCustomBytes) bytes"
+            self.init([JSONProblem(location: [.key("body"), .key("custom")], message: message, kind: .tooLong)])
         case .tooManyDocuments(let limit):
             self.init(.validation, "The library holds MAX_DOCUMENTS_PER_LIBRARY = \(limit) documents")
+        case .tooManyChunks(let limit):
+            self.init(.validation, "A document holds MAX_CHUNKS_PER_DOCUMENT = \(limit) chunks")
         case .unknownIndexParameter(let parameter, let kind):
             let location: [JSONPathComponent] = [.key("body"), .key("index_params"), .key(parameter.rawValue)]
             self.init([JSONProblem(location: location, message: "the index is '\(kind.rawValue)' by now", kind: .unknownField)])

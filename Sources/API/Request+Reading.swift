@@ -20,12 +20,12 @@ extension Request {
     }
 
     /// Reads the query string; parameters that nobody asked for are problems, like unknown fields of a body.
-    func readQuery<Result>(_ read: (inout QueryReader) -> Result) throws -> Result {
+    func readQuery<Result>(_ read: (inout QueryReader) throws -> Result) throws -> Result {
         guard let query = Query(query) else {
             throw APIError(.invalidRequest, "The query string is not percent-encoded UTF-8")
         }
         var reader = QueryReader(query)
-        let result = read(&reader)
+        let result = try read(&reader)
         try reader.finish()
         return result
     }
@@ -72,6 +72,8 @@ struct QueryReader {
         self.query = query
     }
 
+    mutating func string(_ name: String) -> String? { value(name) }
+
     mutating func bool(_ name: String) -> Bool {
         switch value(name) {
         case nil, "false", "0": return false
@@ -107,6 +109,13 @@ struct QueryReader {
             return nil
         }
         return SequenceNumber(rawValue: number)
+    }
+
+    mutating func chunkCursor() -> ChunkCursor? {
+        guard let text = value("cursor") else { return nil }
+        if let cursor = ChunkCursor(text) { return cursor }
+        note("cursor", .unknownValue, "must be taken from the Link header of the page before")
+        return nil
     }
 
     fileprivate mutating func finish() throws {

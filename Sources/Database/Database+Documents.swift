@@ -16,6 +16,27 @@ package struct DocumentView: Sendable {
     package let embeddings: [[Float]]?
 }
 
+/// A chunk in its document, with its vector if that was asked for.
+package struct ChunkView: Sendable {
+    package let document: Document
+    package let index: Int
+    package let embedding: [Float]?
+}
+
+/// What is to be different of a document; what is not here stays.
+package struct DocumentEdit: Sendable {
+    package var metadata: DocumentMetadata?
+    package var removed: [ChunkID] = []
+    /// A chunk whose id the document has takes the place of that one, others come behind the last.
+    package var put: [ChunkRecord] = []
+
+    package init(metadata: DocumentMetadata? = nil, removed: [ChunkID] = [], put: [ChunkRecord] = []) {
+        self.metadata = metadata
+        self.removed = removed
+        self.put = put
+    }
+}
+
 extension Database {
     /// Adds a document whole or not at all.
     ///
@@ -34,6 +55,66 @@ extension Database {
         }
         guard case .document(let document) = outcome else { preconditionFailure("putting a document makes a document") }
         return document
+    }
+
+    /// Puts another document in the place of one, which keeps its id, its library and the time it was made.
+    ///
+    /// - Parameter expected: if given, the document's last change must be this one.
+    package func replaceDocument(
+        _ id: DocumentID, metadata: DocumentMetadata, chunks: [ChunkRecord], expecting expected: SequenceNumber? = nil
+    ) throws(DatabaseError) -> Document {
+        guard let old = repository.document(id) else { throw .documentNotFound(id) }
+        let record = DocumentRecord(id: id, libraryID: old.libraryID, metadata: metadata, chunks: chunks, writtenAt: .now())
+        let outcome = try commit(.putDocument(record), expecting: expected) { state throws(DatabaseError) in
+            guard state.library(of: id) != nil else { throw .documentNotFound(id) }
+        }
+        guard case .document(let document) = outcome else { preconditionFailure("putting a document makes a document") }
+        return document
+    }
+
+    /// Changes parts of a document, atomically.
+    ///
+    /// - Parameters:
+    ///   - expected: if given, the document's last change must be this one. If not, and somebody else changes the document meanwhile,
+    ///     `edit` is asked again.
+    ///   - withEmbeddings: whether `edit` needs the vectors that there are.
+    ///   - edit: what is to be different of this version of the document.
+    package func updateDocument(
+        _ id: DocumentID, expecting expected: SequenceNumber? = nil, withEmbeddings: Bool = false,
+        _ edit: (DocumentView) throws(DatabaseError) -> DocumentEdit
+    ) throws(DatabaseError) -> Document {
+        while true {
+            let view = try document(id, withEmbeddings: withEmbeddings)
+            if let expected, expected != view.document.sequence { throw .changedSince(view.document.sequence) }
+            let edit = try edit(view)
+            if let last = edit.removed.last, edit.removed.count == view.document.chunks.count, edit.put.isEmpty {
+                throw .lastChunk(last, of: id)
+            }
+            let update = DocumentUpdate(
+                id: id, libraryID: view.document.libraryID, metadata: edit.metadata, removed: edit.removed, put: edit.put, writtenAt: .now()
+            )
+            do throws(DatabaseError) {
+                let outcome = try commit(.updateDocument(update), expecting: view.document.sequence)
+                guard case .document(let document) = outcome else { preconditionFailure("updating a document gives a document") }
+                return document
+            } catch .changedSince(let sequence) {
+                if expected != nil { throw .changedSince(sequence) }
+            }
+        }
+    }
+
+    package func view(of id: ChunkID, withEmbedding: Bool = false) throws(DatabaseError) -> ChunkView {
+        while true {
+            guard let document = repository.documentHolding(id), let index = document.chunks.firstIndex(where: { $0.id == id }) else {
+                throw .chunkNotFound(id)
+            }
+            guard withEmbedding else { return ChunkView(document: document, index: index, embedding: nil) }
+            guard let library = repository.library(document.libraryID) else { throw .chunkNotFound(id) }
+            let embedding = library.lock.withReadLock {
+                library.contains(document) ? library.vectors.store.copyVector(document.chunks[index].row) : nil
+            }
+            if let embedding { return ChunkView(document: document, index: index, embedding: embedding) }
+        }
     }
 
     package func document(_ id: DocumentID, withEmbeddings: Bool = false) throws(DatabaseError) -> DocumentView {

@@ -1,4 +1,5 @@
 import Locks
+import TextSearch
 package import VectorSearch
 
 package struct SearchHit: Sendable {
@@ -16,6 +17,8 @@ package struct SearchResult: Sendable {
     package enum Shortage: String, Sendable {
         /// The library holds no more chunks.
         case librarySize = "library_size"
+        /// No more chunks pass the filter.
+        case filter
         /// The others are farther than the threshold.
         case distanceThreshold = "distance_threshold"
     }
@@ -30,6 +33,7 @@ package struct SearchResult: Sendable {
     package let ef: Int?
     /// The vectors that were compared with the query.
     package let scored: Int
+    package let filter: SearchOutcome.Filtering?
     package let shortage: Shortage?
 }
 
@@ -40,9 +44,10 @@ extension Database {
     ///   - threshold: chunks farther than this are left out; equal is near enough.
     ///   - ef: the candidates that a graph keeps, if not as configured.
     ///   - isExact: whether every chunk must be considered.
+    ///   - filter: which chunks are meant; nil: all.
     package func search(
         in id: LibraryID, query: [Float], count: Int, threshold: Float? = nil, ef: Int? = nil, isExact: Bool = false,
-        withEmbeddings: Bool = false
+        filter: Filter? = nil, withEmbeddings: Bool = false
     ) throws(DatabaseError) -> SearchResult {
         precondition(count > 0, "a search asks for something")
         let library = try existingLibrary(id)
@@ -51,11 +56,17 @@ extension Database {
             if let problem = VectorStore.validate(query.span, metric: record.metric, dimension: record.dimension) {
                 throw .invalidVector(problem, chunk: nil)
             }
-            let (neighbors, outcome) = library.nearestRows(to: query, count: count, ef: ef, isExact: isExact)
+            let eligible = filter.map { slots(passing: $0, in: library) }
+            let request = SearchRequest(
+                count: count + 1, ef: ef, isExact: isExact, filter: eligible.map { library.chunkTable.rows(of: $0) })
+            let (neighbors, outcome) = library.nearestRows(to: query, count: count, request)
             let near = neighbors.prefix { $0.distance <= threshold ?? .infinity }
             var hits: [SearchHit] = []
             for neighbor in near {
-                for holder in library.holders(of: neighbor.row, limit: count) {
+                for slot in library.chunkTable.slots(of: neighbor.row).lazy.filter({ eligible?.contains($0.rawValue) ?? true }).prefix(
+                    count)
+                {
+                    let holder = library.chunkTable.holder(of: slot)
                     hits.append(
                         SearchHit(
                             document: holder.document, chunkIndex: Int(holder.chunkIndex), distance: neighbor.distance,
@@ -65,9 +76,11 @@ extension Database {
             hits.sort { ($0.distance, $0.chunk.id) < ($1.distance, $1.chunk.id) }
             hits.removeLast(max(0, hits.count - count))
             let shortage: SearchResult.Shortage? =
-                hits.count == count ? nil : near.count < neighbors.count ? .distanceThreshold : .librarySize
+                hits.count == count
+                ? nil : near.count < neighbors.count ? .distanceThreshold : filter != nil ? .filter : .librarySize
             return SearchResult(
-                hits: hits, indexKind: outcome.index, isExact: outcome.exact, ef: outcome.ef, scored: outcome.scored, shortage: shortage)
+                hits: hits, indexKind: outcome.index, isExact: outcome.exact, ef: outcome.ef, scored: outcome.scored,
+                filter: outcome.filter, shortage: shortage)
         }
     }
 }
@@ -76,9 +89,9 @@ extension Library {
     /// The rows that hold the `count` nearest chunks: the `count` nearest rows and all that are as far as the last of them, because
     /// equal distances are ordered by chunk id, which an index does not know.
     fileprivate func nearestRows(
-        to query: [Float], count: Int, ef: Int?, isExact: Bool
+        to query: [Float], count: Int, _ request: SearchRequest
     ) -> (neighbors: ArraySlice<Neighbor>, outcome: SearchOutcome) {
-        var request = SearchRequest(count: count + 1, ef: ef, isExact: isExact)
+        var request = request
         while true {
             let outcome = vectors.search(query.span, request)
             let found = outcome.neighbors

@@ -166,6 +166,57 @@ package final class Database: @unchecked Sendable {
     func commit(
         _ mutation: Mutation, expecting expected: SequenceNumber? = nil, check: (StateToCome) throws(DatabaseError) -> Void = { _ in }
     ) throws(DatabaseError) -> Repository.Outcome {
+        let payload = try prepare(mutation)
+        do {
+            return try commit(mutation, payload, expected, check)
+        } catch .storage(.insufficientSpace) where mutation.givesBack {
+            // It was in one batch with others that may not use the log's reserve. These have to wait now.
+            return try commit(mutation, payload, expected, check)
+        }
+    }
+
+    /// Makes changes in their order, each for itself, and waits for all of them together: the log syncs them in few goes. What becomes
+    /// of one says nothing of the next.
+    func commitEach(
+        _ changes: [(mutation: Mutation, expected: SequenceNumber?)],
+        check: (StateToCome, Mutation) throws(DatabaseError) -> Void = { _, _ in }
+    ) -> [Result<Repository.Outcome, DatabaseError>] {
+        let begun = changes.map { mutation, expected -> (PendingChanges.Change, PendingRecord)? in
+            guard let payload = try? prepare(mutation),
+                case .accepted(let change, let record)? = try? writeLock.withLock({ () throws(DatabaseError) in
+                    try judge(mutation, payload, expected) { state throws(DatabaseError) in try check(state, mutation) }
+                })
+            else { return nil }
+            growth.add(payload.count)
+            return (change, record)
+        }
+        return zip(changes, begun).map { change, begun in
+            do throws(DatabaseError) {
+                if let begun, try isCommitted(begun.1, change.mutation) { return .success(begun.0.outcome) }
+                // Alone it is told why it cannot be, or waits for whom it has to wait for.
+                return .success(
+                    try commit(change.mutation, expecting: change.expected) { state throws(DatabaseError) in
+                        try check(state, change.mutation)
+                    })
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    /// Waits for it; false: it has to be tried again, alone.
+    private func isCommitted(_ record: PendingRecord, _ mutation: Mutation) throws(DatabaseError) -> Bool {
+        do throws(StorageError) {
+            try log.waitUntilCommitted(record)
+            return true
+        } catch {
+            if case .insufficientSpace = error, mutation.givesBack { return false }
+            throw .storage(error)
+        }
+    }
+
+    /// What can be checked of a change before it is its turn, and the bytes of its record.
+    private func prepare(_ mutation: Mutation) throws(DatabaseError) -> [UInt8] {
         // A library's metric and dimension never change, so what takes time is checked before the lock.
         try mutation.validateVectors(in: repository)
         let payload = mutation.encoded()
@@ -173,12 +224,7 @@ package final class Database: @unchecked Sendable {
             try admission.admit(
                 bytes: payload.count, indexes: { repository.memoryOfIndexesToCome }, besides: { repository.memory(besides: mutation) })
         }
-        do {
-            return try commit(mutation, payload, expected, check)
-        } catch .storage(.insufficientSpace) where mutation.givesBack {
-            // It was in one batch with others that may not use the log's reserve. These have to wait now.
-            return try commit(mutation, payload, expected, check)
-        }
+        return payload
     }
 
     private func commit(
@@ -241,14 +287,15 @@ package final class Database: @unchecked Sendable {
         _ check: (StateToCome) throws(DatabaseError) -> Void
     ) throws(DatabaseError) -> Int {
         let state = StateToCome(repository: repository, pending: pending)
-        try mutation.validate(against: state)
+        // First: what an update says of chunks is about the version that it was made of.
         if let expected, let last = state.lastChange(of: mutation), last != expected { throw .changedSince(last) }
+        try mutation.validate(against: state)
         try check(state)
         let count = state.documentCount(of: mutation.libraryID)
         return switch mutation {
         case .putDocument(let record): state.library(of: record.id) == nil ? count + 1 : count
         case .deleteDocument: count - 1
-        case .createLibrary, .updateLibrary, .deleteLibrary, .rebuildIndex: count
+        case .createLibrary, .updateLibrary, .deleteLibrary, .updateDocument, .rebuildIndex: count
         }
     }
 

@@ -6,6 +6,9 @@ package enum DatabaseError: Error, Equatable {
     /// Only a damaged log can say so: the ids of libraries are random.
     case libraryExists(LibraryID)
     case documentNotFound(DocumentID)
+    case chunkNotFound(ChunkID)
+    /// A document keeps at least one chunk.
+    case lastChunk(ChunkID, of: DocumentID)
     /// The id of a new document is taken.
     case documentExists(DocumentID)
     /// The id of a new chunk is taken.
@@ -13,7 +16,10 @@ package enum DatabaseError: Error, Equatable {
     /// A document repeats the id of a chunk.
     case repeatedChunk(ChunkID)
     case invalidVector(VectorProblem, chunk: Int?)
+    /// A change would leave more custom fields than `Limits` has.
+    case tooManyCustomFields
     case tooManyDocuments(limit: Int)
+    case tooManyChunks(limit: Int)
     case unknownIndexParameter(IndexParameter, of: IndexKind)
     /// Another index is being built for the library, or a change of its index is on its way.
     case indexIsChanging(LibraryID)

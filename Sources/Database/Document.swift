@@ -28,6 +28,17 @@ package final class Document: Sendable {
         self.sequence = sequence
     }
 
+    package func chunk(_ id: ChunkID) -> Chunk? { chunks.first { $0.id == id } }
+
+    /// The same document with other metadata or chunks.
+    func changed(
+        _ metadata: DocumentMetadata?, chunks: [Chunk], at time: Timestamp, _ sequence: SequenceNumber
+    ) -> Document {
+        Document(
+            id: id, libraryID: libraryID, metadata: metadata ?? self.metadata, chunks: chunks, createdAt: createdAt, updatedAt: time,
+            createdSequence: createdSequence, sequence: sequence)
+    }
+
     /// The same document with the vectors of its chunks in other rows.
     func moved(_ targets: [Row: Row]) -> Document {
         Document(
@@ -48,21 +59,41 @@ package final class Document: Sendable {
 package struct Chunk: Sendable {
     package let id: ChunkID
     package let text: String
-    private let page: Int32
+    package let custom: CustomFields
+    package let createdAt: Timestamp
     package let row: Row
+    package let slot: Slot
+    // Numbers of 32 bits, where -1 is none: there are many chunks.
+    private let page: Int32
+    private let start: Int32
+    private let end: Int32
 
     package var pageNumber: Int? { page < 0 ? nil : Int(page) }
 
-    init(id: ChunkID, text: String, page: Int?, row: Row) {
+    /// Where the text stood in the one that the server cut into chunks, in Unicode scalars, if it did.
+    package var offsets: Range<Int>? { start < 0 ? nil : Int(start)..<Int(end) }
+
+    init(
+        id: ChunkID, text: String, page: Int?, offsets: Range<Int>?, custom: CustomFields, createdAt: Timestamp, row: Row, slot: Slot
+    ) {
         self.id = id
         self.text = text
-        self.page = page.map(Int32.init) ?? -1
+        self.custom = custom
+        self.createdAt = createdAt
         self.row = row
+        self.slot = slot
+        self.page = page.map(Int32.init) ?? -1
+        start = offsets.map { Int32($0.lowerBound) } ?? -1
+        end = offsets.map { Int32($0.upperBound) } ?? -1
     }
 
-    func moved(to row: Row) -> Chunk { Chunk(id: id, text: text, page: pageNumber, row: row) }
+    func moved(to row: Row) -> Chunk {
+        Chunk(id: id, text: text, page: pageNumber, offsets: offsets, custom: custom, createdAt: createdAt, row: row, slot: slot)
+    }
 
-    init(_ record: ChunkRecord, row: Row) {
-        self.init(id: record.id, text: record.text, page: record.pageNumber, row: row)
+    init(_ record: ChunkRecord, createdAt: Timestamp, row: Row, slot: Slot) {
+        self.init(
+            id: record.id, text: record.text, page: record.pageNumber, offsets: record.offsets, custom: record.custom,
+            createdAt: createdAt, row: row, slot: slot)
     }
 }

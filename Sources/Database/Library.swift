@@ -1,5 +1,6 @@
 import Locks
 import Storage
+import TextSearch
 import VectorSearch
 
 /// A library in memory: its documents in order of creation, their vectors, and the index over them.
@@ -22,7 +23,8 @@ package final class Library: @unchecked Sendable {
     let vectors: IndexedVectors
     /// What the index in use was asked to be, while another one is being built.
     private var formerIndex: IndexConfiguration?
-    private var holders = RowHolders()
+    private(set) var chunkTable = ChunkTable()
+    private(set) var fields = FieldIndex()
 
     convenience init(_ record: LibraryRecord, at sequence: SequenceNumber) {
         self.init(record, createdAt: sequence, changedAt: sequence, record.createdAt)
@@ -71,43 +73,83 @@ package final class Library: @unchecked Sendable {
     /// Puts a document in its place in the order of creation: at the end, or where `old` stands.
     func put(_ record: DocumentRecord, replacing old: Document?, at sequence: SequenceNumber) -> Document {
         // New vectors first: a vector that stays keeps its row.
-        let rows = record.chunks.map { vectors.insert($0.embedding.span) }
-        let chunks = zip(record.chunks, rows).map { Chunk($0, row: $1) }
+        let chunks = record.chunks.map { makeChunk($0, createdAt: record.writtenAt) }
         let document = Document(
             record, chunks: chunks, createdAt: old?.createdAt ?? record.writtenAt,
             createdSequence: old?.createdSequence ?? sequence, sequence: sequence)
-        hold(document)
         if let old {
-            documents[position(after: old.createdSequence) - 1] = document
-            releaseChunks(of: old)
+            replace(old, by: document)
         } else {
             documents.append(document)
+            hold(document)
         }
         touch(record.writtenAt, sequence)
         return document
     }
 
-    /// Appends a document as it was, whose rows the vectors get.
-    func restore(_ document: Document) {
-        hold(document)
-        documents.append(document)
+    /// Changes what the update says of a document.
+    func update(_ old: Document, _ update: DocumentUpdate, at sequence: SequenceNumber) -> Document {
+        let removed = Set(update.removed)
+        var put = Dictionary(uniqueKeysWithValues: update.put.map { ($0.id, $0) })
+        var chunks = old.chunks.compactMap { chunk -> Chunk? in
+            guard let record = put.removeValue(forKey: chunk.id) else { return removed.contains(chunk.id) ? nil : chunk }
+            return makeChunk(record, createdAt: chunk.createdAt)
+        }
+        for record in update.put where put[record.id] != nil { chunks.append(makeChunk(record, createdAt: update.writtenAt)) }
+        let document = old.changed(update.metadata, chunks: chunks, at: update.writtenAt, sequence)
+        replace(old, by: document)
+        touch(update.writtenAt, sequence)
+        return document
     }
 
-    private func hold(_ document: Document) {
-        holders.add(document)
-        chunkCount += document.chunks.count
+    private func makeChunk(_ record: ChunkRecord, createdAt: Timestamp) -> Chunk {
+        Chunk(record, createdAt: createdAt, row: vectors.insert(record.embedding.span), slot: chunkTable.take())
     }
+
+    /// Appends a document as it was, whose rows the vectors get.
+    func restore(_ document: Document) {
+        documents.append(document)
+        hold(document)
+    }
+
+    /// A slot for a chunk of a document to be restored.
+    func takeSlot() -> Slot { chunkTable.take() }
 
     func remove(_ document: Document, at time: Timestamp, _ sequence: SequenceNumber) {
         documents.remove(at: position(after: document.createdSequence) - 1)
-        releaseChunks(of: document)
+        for index in document.chunks.indices { fields.remove(document, chunkIndex: index, capacity: chunkTable.capacity) }
+        for chunk in document.chunks { release(chunk) }
         touch(time, sequence)
     }
 
-    private func releaseChunks(of document: Document) {
-        holders.remove(document)
-        for chunk in document.chunks { vectors.release(chunk.row) }
-        chunkCount -= document.chunks.count
+    private func hold(_ document: Document) {
+        chunkTable.point(to: document)
+        for (index, chunk) in document.chunks.enumerated() {
+            chunkTable.link(chunk)
+            fields.insert(document, chunkIndex: index, capacity: chunkTable.capacity)
+        }
+        chunkCount += document.chunks.count
+    }
+
+    private func release(_ chunk: Chunk) {
+        chunkTable.unlink(chunk)
+        chunkTable.release(chunk.slot)
+        vectors.release(chunk.row)
+        chunkCount -= 1
+    }
+
+    /// Puts another version of a document in its place. A chunk that both have, slot and all, is the same.
+    private func replace(_ old: Document, by document: Document) {
+        let (oldSlots, newSlots) = (Set(old.chunks.map(\.slot)), Set(document.chunks.map(\.slot)))
+        for index in old.chunks.indices { fields.remove(old, chunkIndex: index, capacity: chunkTable.capacity) }
+        chunkTable.point(to: document)
+        for chunk in document.chunks where !oldSlots.contains(chunk.slot) {
+            chunkTable.link(chunk)
+            chunkCount += 1
+        }
+        for index in document.chunks.indices { fields.insert(document, chunkIndex: index, capacity: chunkTable.capacity) }
+        for chunk in old.chunks where !newSlots.contains(chunk.slot) { release(chunk) }
+        documents[position(after: old.createdSequence) - 1] = document
     }
 
     /// Moves vectors together, at most `limit` of them. Returns the documents that name other rows now, and whether there may be more
@@ -117,12 +159,16 @@ package final class Library: @unchecked Sendable {
         let hasMore = vectors.compact(limit: limit) { row, target in targets[row] = target }
         var documents: [DocumentID: Document] = [:]
         for row in targets.keys {
-            for holder in holders.holders(of: row, limit: .max) { documents[holder.document.id] = holder.document }
+            for slot in chunkTable.slots(of: row) {
+                let document = chunkTable.holder(of: slot).document
+                documents[document.id] = document
+            }
         }
         let moved = documents.values.map { document in
             let moved = document.moved(targets)
-            holders.remove(document)
-            holders.add(moved)
+            for chunk in document.chunks { chunkTable.unlink(chunk) }
+            chunkTable.point(to: moved)
+            for chunk in moved.chunks { chunkTable.link(chunk) }
             self.documents[position(after: document.createdSequence) - 1] = moved
             return moved
         }
@@ -136,13 +182,15 @@ package final class Library: @unchecked Sendable {
 
     // MARK: Reading, under the read lock
 
-    /// Up to `limit` of the chunks that hold a row, by id.
-    func holders(of row: Row, limit: Int) -> ArraySlice<RowHolders.Holder> { holders.holders(of: row, limit: limit) }
-
-    func holderCount(of row: Row) -> Int { holders.count(of: row) }
-
-    /// Whether a chunk of this very version of the document is known to hold its row.
-    func isHolder(_ document: Document, _ chunk: Chunk) -> Bool { holders.contains(document, chunk: chunk) }
+    /// The slots of the chunks that pass a filter.
+    ///
+    /// - Parameter document: the document of an id, wherever it is.
+    func slots(passing filter: Filter, document: (DocumentID) -> Document?) -> SlotSet {
+        fields.slots(passing: filter, among: chunkTable.live) { id in
+            guard let document = document(id), contains(document) else { return [] }
+            return document.chunks.map(\.slot)
+        }
+    }
 
     /// What the index that searches use was asked to be: not yet what it was asked to become.
     var indexInUse: IndexConfiguration { formerIndex ?? record.index }
@@ -159,11 +207,11 @@ package final class Library: @unchecked Sendable {
     }
 }
 
-extension Array {
-    /// The first index at which `predicate` holds, in an array where it holds for a suffix.
+extension RandomAccessCollection where Index == Int {
+    /// The first index at which `predicate` holds, in a collection where it holds for a suffix.
     func firstPosition(where predicate: (Element) -> Bool) -> Int {
-        var low = 0
-        var high = count
+        var low = startIndex
+        var high = endIndex
         while low < high {
             let middle = (low + high) / 2
             if predicate(self[middle]) { high = middle } else { low = middle + 1 }

@@ -9,6 +9,7 @@ enum Mutation: Equatable {
     /// Creates the document, or replaces the one with its id.
     case putDocument(DocumentRecord)
     case deleteDocument(DocumentID, in: LibraryID, at: Timestamp)
+    case updateDocument(DocumentUpdate)
     /// Builds the library's index anew, in this configuration.
     case rebuildIndex(LibraryID, IndexConfiguration, at: Timestamp)
 
@@ -16,7 +17,16 @@ enum Mutation: Equatable {
     var givesBack: Bool {
         switch self {
         case .deleteLibrary, .deleteDocument: true
-        case .createLibrary, .updateLibrary, .putDocument, .rebuildIndex: false
+        case .createLibrary, .updateLibrary, .putDocument, .updateDocument, .rebuildIndex: false
+        }
+    }
+
+    /// The chunks that it brings.
+    var newChunks: [ChunkRecord] {
+        switch self {
+        case .putDocument(let document): document.chunks
+        case .updateDocument(let update): update.put
+        case .createLibrary, .updateLibrary, .deleteLibrary, .deleteDocument, .rebuildIndex: []
         }
     }
 
@@ -25,6 +35,7 @@ enum Mutation: Equatable {
         case .createLibrary(let record): record.id
         case .updateLibrary(let id, _, _), .deleteLibrary(let id), .rebuildIndex(let id, _, _): id
         case .putDocument(let record): record.libraryID
+        case .updateDocument(let update): update.libraryID
         case .deleteDocument(_, let id, _): id
         }
     }
@@ -45,12 +56,13 @@ extension Mutation {
         case putDocument = 4
         case deleteDocument = 5
         case rebuildIndex = 6
+        case updateDocument = 8
 
         /// The one that is written; those before it stay readable.
         var version: UInt8 {
             switch self {
-            case .createLibrary, .updateLibrary: 2
-            case .deleteLibrary, .putDocument, .deleteDocument, .rebuildIndex: 1
+            case .createLibrary, .updateLibrary, .putDocument: 2
+            case .deleteLibrary, .deleteDocument, .updateDocument, .rebuildIndex: 1
             }
         }
     }
@@ -62,6 +74,7 @@ extension Mutation {
         case .deleteLibrary: .deleteLibrary
         case .putDocument: .putDocument
         case .deleteDocument: .deleteDocument
+        case .updateDocument: .updateDocument
         case .rebuildIndex: .rebuildIndex
         }
     }
@@ -86,6 +99,8 @@ extension Mutation {
             writer.write(id)
             writer.write(libraryID)
             writer.write(time.milliseconds)
+        case .updateDocument(let update):
+            writer.write(update)
         case .rebuildIndex(let id, let index, let time):
             writer.write(id)
             writer.write(index)
@@ -96,8 +111,7 @@ extension Mutation {
 
     /// Nearly all of a large record is vectors and text.
     private var encodedSizeEstimate: Int {
-        guard case .putDocument(let document) = self else { return 256 }
-        return document.chunks.reduce(512) { $0 + 64 + $1.text.utf8.count + 4 * $1.embedding.count }
+        newChunks.reduce(512) { $0 + 64 + $1.text.utf8.count + 4 * $1.embedding.count }
     }
 
     /// - Throws: `malformedPayload` if the payload is not what the record's type promises, `unsupportedRecord` for a type of a later version.
@@ -121,9 +135,11 @@ extension Mutation {
         case .deleteLibrary:
             self = .deleteLibrary(try reader.readID())
         case .putDocument:
-            self = .putDocument(try reader.readDocument())
+            self = .putDocument(try reader.readDocument(version: record.version))
         case .deleteDocument:
             self = .deleteDocument(try reader.readID(), in: try reader.readID(), at: try reader.readTimestamp())
+        case .updateDocument:
+            self = .updateDocument(try reader.readDocumentUpdate())
         case .rebuildIndex:
             self = .rebuildIndex(try reader.readID(), try reader.readIndex(), at: try reader.readTimestamp())
         }
@@ -175,18 +191,73 @@ extension BinaryWriter {
         write(optional: metadata.sourceURL)
         write(UInt32(metadata.tags.count))
         for tag in metadata.tags { write(tag) }
+        write(metadata.custom)
     }
+
+    /// Each with a byte that says what it is.
+    mutating func write(_ custom: CustomFields) {
+        write(UInt32(custom.fields.count))
+        for field in custom.fields {
+            write(field.name)
+            switch field.value {
+            case .null: write(0 as UInt8)
+            case .bool(let flag):
+                write(1 as UInt8)
+                write(flag)
+            case .number(let number):
+                write(2 as UInt8)
+                write(number)
+            case .string(let text):
+                write(3 as UInt8)
+                write(text)
+            case .numbers(let numbers):
+                write(4 as UInt8)
+                write(UInt32(numbers.count))
+                for number in numbers { write(number) }
+            case .strings(let strings):
+                write(5 as UInt8)
+                write(UInt32(strings.count))
+                for text in strings { write(text) }
+            }
+        }
+    }
+
+    mutating func write(offsets: Range<Int>?) {
+        write(offsets != nil)
+        guard let offsets else { return }
+        write(UInt32(offsets.lowerBound))
+        write(UInt32(offsets.upperBound))
+    }
+
+    private mutating func write(_ number: Double) { write(Int64(bitPattern: number.bitPattern)) }
 
     mutating func write(_ document: DocumentRecord) {
         write(document.id)
         write(document.libraryID)
         write(document.metadata)
         write(document.writtenAt.milliseconds)
-        write(UInt32(document.chunks.count))
-        for chunk in document.chunks {
+        write(document.chunks)
+    }
+
+    mutating func write(_ update: DocumentUpdate) {
+        write(update.id)
+        write(update.libraryID)
+        write(update.metadata != nil)
+        if let metadata = update.metadata { write(metadata) }
+        write(UInt32(update.removed.count))
+        for id in update.removed { write(id) }
+        write(update.put)
+        write(update.writtenAt.milliseconds)
+    }
+
+    private mutating func write(_ chunks: [ChunkRecord]) {
+        write(UInt32(chunks.count))
+        for chunk in chunks {
             write(chunk.id)
             write(chunk.text)
             write(Int64(chunk.pageNumber ?? -1))
+            write(offsets: chunk.offsets)
+            write(chunk.custom)
             write(UInt32(chunk.embedding.count))
             write(floats: chunk.embedding)
         }
@@ -257,13 +328,46 @@ extension BinaryReader {
         return parameters
     }
 
-    mutating func readMetadata() throws(StorageError) -> DocumentMetadata {
+    /// - Parameter hasCustom: whether custom fields follow, as they do since version 2 of the record.
+    mutating func readMetadata(hasCustom: Bool = true) throws(StorageError) -> DocumentMetadata {
         var metadata = DocumentMetadata(title: try readString())
         metadata.author = try readOptionalString()
         metadata.documentType = try readString()
         metadata.sourceURL = try readOptionalString()
         for _ in 0..<(try readUInt32()) { metadata.tags.append(try readString()) }
+        if hasCustom { metadata.custom = try readCustom() }
         return metadata
+    }
+
+    mutating func readCustom() throws(StorageError) -> CustomFields {
+        var fields: [(name: String, value: CustomFields.Value)] = []
+        for _ in 0..<(try readUInt32()) { fields.append((try readString(), try readCustomValue())) }
+        guard let custom = CustomFields(fields) else { throw .malformedPayload(offset: 0, reason: "a custom field comes twice") }
+        return custom
+    }
+
+    private mutating func readCustomValue() throws(StorageError) -> CustomFields.Value {
+        switch try readUInt8() {
+        case 0: return .null
+        case 1: return .bool(try readBool())
+        case 2: return .number(try readNumber())
+        case 3: return .string(try readString())
+        case 4:
+            var numbers: [Double] = []
+            for _ in 0..<(try readUInt32()) { numbers.append(try readNumber()) }
+            return .numbers(numbers)
+        case 5:
+            var strings: [String] = []
+            for _ in 0..<(try readUInt32()) { strings.append(try readString()) }
+            return .strings(strings)
+        case let other: throw .malformedPayload(offset: 0, reason: "a custom field of kind \(other)")
+        }
+    }
+
+    private mutating func readNumber() throws(StorageError) -> Double {
+        let number = Double(bitPattern: UInt64(bitPattern: try readInt64()))
+        guard number.isFinite else { throw .malformedPayload(offset: 0, reason: "a custom field of \(number)") }
+        return number
     }
 
     mutating func readPage() throws(StorageError) -> Int? {
@@ -273,19 +377,44 @@ extension BinaryReader {
         return page < 0 ? nil : Int(page)
     }
 
-    mutating func readDocument() throws(StorageError) -> DocumentRecord {
+    mutating func readOffsets() throws(StorageError) -> Range<Int>? {
+        guard try readBool() else { return nil }
+        let (start, end) = (try readUInt32(), try readUInt32())
+        guard start <= end, end <= Int32.max else { throw .malformedPayload(offset: 0, reason: "offsets \(start) to \(end)") }
+        return Int(start)..<Int(end)
+    }
+
+    mutating func readDocument(version: UInt8) throws(StorageError) -> DocumentRecord {
         let id: DocumentID = try readID()
         let libraryID: LibraryID = try readID()
-        let metadata = try readMetadata()
+        let metadata = try readMetadata(hasCustom: version > 1)
         let writtenAt = try readTimestamp()
+        return DocumentRecord(
+            id: id, libraryID: libraryID, metadata: metadata, chunks: try readChunks(hasCustom: version > 1), writtenAt: writtenAt)
+    }
+
+    mutating func readDocumentUpdate() throws(StorageError) -> DocumentUpdate {
+        let id: DocumentID = try readID()
+        let libraryID: LibraryID = try readID()
+        let metadata = try readBool() ? try readMetadata() : nil
+        var removed: [ChunkID] = []
+        for _ in 0..<(try readUInt32()) { removed.append(try readID()) }
+        let put = try readChunks()
+        return DocumentUpdate(
+            id: id, libraryID: libraryID, metadata: metadata, removed: removed, put: put, writtenAt: try readTimestamp())
+    }
+
+    private mutating func readChunks(hasCustom: Bool = true) throws(StorageError) -> [ChunkRecord] {
         var chunks: [ChunkRecord] = []
         for _ in 0..<(try readUInt32()) {
-            let chunkID: ChunkID = try readID()
+            let id: ChunkID = try readID()
             let text = try readString()
             let page = try readPage()
-            chunks.append(
-                ChunkRecord(id: chunkID, text: text, pageNumber: page, embedding: try readFloats(count: Int(try readUInt32()))))
+            let offsets = hasCustom ? try readOffsets() : nil
+            let custom = hasCustom ? try readCustom() : CustomFields()
+            let embedding = try readFloats(count: Int(try readUInt32()))
+            chunks.append(ChunkRecord(id: id, text: text, pageNumber: page, offsets: offsets, custom: custom, embedding: embedding))
         }
-        return DocumentRecord(id: id, libraryID: libraryID, metadata: metadata, chunks: chunks, writtenAt: writtenAt)
+        return chunks
     }
 }

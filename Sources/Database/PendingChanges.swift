@@ -22,6 +22,8 @@ struct PendingChanges {
     struct Entry<Value> {
         let value: Value?
         let sequence: SequenceNumber
+        /// Of a document: whether the chunks that it has stay its own, but for those that have entries.
+        var keepsChunks = false
     }
 
     private var queue = Deque<Change>()
@@ -46,6 +48,10 @@ struct PendingChanges {
         case .putDocument(let record):
             documents[record.id] = Entry(value: record.libraryID, sequence: sequence)
             for chunk in record.chunks { chunks[chunk.id] = Entry(value: record.id, sequence: sequence) }
+        case .updateDocument(let update):
+            documents[update.id] = Entry(value: update.libraryID, sequence: sequence, keepsChunks: true)
+            for id in update.removed { chunks[id] = Entry(value: nil, sequence: sequence) }
+            for chunk in update.put { chunks[chunk.id] = Entry(value: update.id, sequence: sequence) }
         case .deleteDocument(let id, _, _):
             documents[id] = Entry(value: nil, sequence: sequence)
         case .rebuildIndex(let id, _, _):
@@ -75,6 +81,10 @@ struct PendingChanges {
         case .putDocument(let record):
             Self.drop(record.id, from: &documents, at: change.sequence)
             for chunk in record.chunks { Self.drop(chunk.id, from: &chunks, at: change.sequence) }
+        case .updateDocument(let update):
+            Self.drop(update.id, from: &documents, at: change.sequence)
+            for id in update.removed { Self.drop(id, from: &chunks, at: change.sequence) }
+            for chunk in update.put { Self.drop(chunk.id, from: &chunks, at: change.sequence) }
         case .deleteDocument(let id, _, _): Self.drop(id, from: &documents, at: change.sequence)
         }
         if lastChanges[library] == change.sequence {

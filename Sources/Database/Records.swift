@@ -68,13 +68,18 @@ package struct DocumentMetadata: Sendable, Equatable {
     package var documentType: String
     package var sourceURL: String?
     package var tags: [String]
+    package var custom: CustomFields
 
-    package init(title: String, author: String? = nil, documentType: String = "text", sourceURL: String? = nil, tags: [String] = []) {
+    package init(
+        title: String, author: String? = nil, documentType: String = "text", sourceURL: String? = nil, tags: [String] = [],
+        custom: CustomFields = CustomFields()
+    ) {
         self.title = title
         self.author = author
         self.documentType = documentType
         self.sourceURL = sourceURL
         self.tags = tags
+        self.custom = custom
     }
 }
 
@@ -82,13 +87,46 @@ package struct ChunkRecord: Sendable, Equatable {
     package let id: ChunkID
     package let text: String
     package let pageNumber: Int?
+    /// Where the text stood in the one that the server cut into chunks, in Unicode scalars, if it did.
+    package let offsets: Range<Int>?
+    package let custom: CustomFields
     /// As the client sent it or the provider made it; not normalised.
     package let embedding: [Float]
 
-    package init(id: ChunkID, text: String, pageNumber: Int?, embedding: [Float]) {
+    package init(
+        id: ChunkID, text: String, pageNumber: Int? = nil, offsets: Range<Int>? = nil, custom: CustomFields = CustomFields(),
+        embedding: [Float]
+    ) {
         self.id = id
         self.text = text
         self.pageNumber = pageNumber
+        self.offsets = offsets
+        self.custom = custom
         self.embedding = embedding
+    }
+}
+
+/// A change of a document that exists, as it is written to the log: what is not in it stays as it is.
+package struct DocumentUpdate: Sendable, Equatable {
+    package let id: DocumentID
+    package let libraryID: LibraryID
+    /// The whole of it, if it changes.
+    package let metadata: DocumentMetadata?
+    /// The chunks that go.
+    package let removed: [ChunkID]
+    /// The chunks that are new: a chunk whose id the document has takes the place of that one, others come behind the last.
+    package let put: [ChunkRecord]
+    package let writtenAt: Timestamp
+
+    package init(
+        id: DocumentID, libraryID: LibraryID, metadata: DocumentMetadata? = nil, removed: [ChunkID] = [], put: [ChunkRecord] = [],
+        writtenAt: Timestamp
+    ) {
+        self.id = id
+        self.libraryID = libraryID
+        self.metadata = metadata
+        self.removed = removed
+        self.put = put
+        self.writtenAt = writtenAt
     }
 }

@@ -111,6 +111,20 @@ final class Repository: @unchecked Sendable {
                     return document
                 })
 
+        case .updateDocument(let update):
+            let library = existing(update.libraryID)
+            guard let old = document(update.id) else { preconditionFailure("a document that does not exist was changed") }
+            defer { builder.mark(library) }
+            return .document(
+                library.lock.withWriteLock {
+                    let document = library.update(old, update, at: sequence)
+                    lock.withWriteLock {
+                        forget(old)
+                        remember(document)
+                    }
+                    return document
+                })
+
         case .deleteDocument(let id, let libraryID, let time):
             let library = existing(libraryID)
             library.lock.withWriteLock {

@@ -10,10 +10,12 @@ enum SnapshotCoding {
     enum SectionType: UInt16 {
         /// Begins a library: all sections up to the next one are its own.
         case library = 1
-        case documents = 2
+        /// Documents without custom fields, as versions up to 1.0 wrote them.
+        case plainDocuments = 2
         case vectors = 3
         /// Derived from the vectors: without it the index is built again.
         case index = 4
+        case documents = 5
 
         var isSkippable: Bool { self == .index }
     }
@@ -70,6 +72,9 @@ extension BinaryWriter {
             write(chunk.id)
             write(chunk.text)
             write(Int64(chunk.pageNumber ?? -1))
+            write(offsets: chunk.offsets)
+            write(chunk.custom)
+            write(chunk.createdAt.milliseconds)
             write(chunk.row.rawValue)
         }
     }
@@ -159,7 +164,7 @@ struct SnapshotLoader {
         guard pending != nil else { throw malformed("a section before the first library") }
         switch type {
         case .library: break
-        case .documents: try takeDocuments(section.payload)
+        case .documents, .plainDocuments: try takeDocuments(section.payload, type)
         case .vectors: try takeVectors(section.payload)
         case .index:
             if section.isIntact { pending!.index += section.payload } else { pending!.isIndexIntact = false }
@@ -179,10 +184,11 @@ struct SnapshotLoader {
             documentCount: head.documentCount, rowCount: head.rowCount, references: Array(repeating: 0, count: head.rowCount))
     }
 
-    private mutating func takeDocuments(_ payload: [UInt8]) throws(StorageError) {
+    private mutating func takeDocuments(_ payload: [UInt8], _ type: SnapshotCoding.SectionType) throws(StorageError) {
+        let library = pending!.library
         var reader = BinaryReader(payload)
         while !reader.isAtEnd {
-            let document = try reader.readDocument(of: pending!.library.id, rowCount: pending!.rowCount)
+            let document = try reader.readDocument(of: library.id, rowCount: pending!.rowCount, type, slot: library.takeSlot)
             guard pending!.library.documents.last.map({ $0.createdSequence < document.createdSequence }) ?? true else {
                 throw malformed("documents are not in order")
             }
@@ -240,18 +246,32 @@ extension BinaryReader {
         SequenceNumber(rawValue: UInt64(bitPattern: try readInt64()))
     }
 
-    mutating func readDocument(of library: LibraryID, rowCount: Int) throws(StorageError) -> Document {
+    /// - Parameters:
+    ///   - type: of the section that it is in.
+    ///   - slot: gives a slot to a chunk.
+    mutating func readDocument(
+        of library: LibraryID, rowCount: Int, _ type: SnapshotCoding.SectionType, slot: () -> Slot
+    ) throws(StorageError) -> Document {
+        let hasCustom = type == .documents
         let id: DocumentID = try readID()
-        let metadata = try readMetadata()
+        let metadata = try readMetadata(hasCustom: hasCustom)
         let createdAt = try readTimestamp()
         let updatedAt = try readTimestamp()
         let created = try readSequence()
         let sequence = try readSequence()
         var chunks: [Chunk] = []
         for _ in 0..<(try readUInt32()) {
-            let chunk = Chunk(id: try readID(), text: try readString(), page: try readPage(), row: Row(try readUInt32()))
-            guard chunk.row.rawValue < rowCount else { throw .malformedPayload(offset: 0, reason: "row \(chunk.row.rawValue)") }
-            chunks.append(chunk)
+            let id: ChunkID = try readID()
+            let text = try readString()
+            let page = try readPage()
+            let offsets = hasCustom ? try readOffsets() : nil
+            let custom = hasCustom ? try readCustom() : CustomFields()
+            let chunkCreatedAt = hasCustom ? try readTimestamp() : updatedAt
+            let row = Row(try readUInt32())
+            guard row.rawValue < rowCount else { throw .malformedPayload(offset: 0, reason: "row \(row.rawValue)") }
+            chunks.append(
+                Chunk(
+                    id: id, text: text, page: page, offsets: offsets, custom: custom, createdAt: chunkCreatedAt, row: row, slot: slot()))
         }
         return Document(
             id: id, libraryID: library, metadata: metadata, chunks: chunks, createdAt: createdAt, updatedAt: updatedAt,

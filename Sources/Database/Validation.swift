@@ -14,9 +14,10 @@ protocol ValidationState {
 extension Mutation {
     /// Checks the vectors, which concern nothing but the library they are for.
     func validateVectors(in repository: Repository) throws(DatabaseError) {
-        guard case .putDocument(let document) = self else { return }
-        guard let library = repository.library(document.libraryID) else { throw .libraryNotFound(document.libraryID) }
-        for (index, chunk) in document.chunks.enumerated() {
+        let chunks = newChunks
+        guard !chunks.isEmpty else { return }
+        guard let library = repository.library(libraryID) else { throw .libraryNotFound(libraryID) }
+        for (index, chunk) in chunks.enumerated() {
             if let problem = VectorStore.validate(chunk.embedding.span, metric: library.metric, dimension: library.dimension) {
                 throw .invalidVector(problem, chunk: index)
             }
@@ -39,6 +40,8 @@ extension Mutation {
             guard state.hasLibrary(id) else { throw .libraryNotFound(id) }
         case .putDocument(let record):
             try record.validate(against: state)
+        case .updateDocument(let update):
+            try update.validate(against: state)
         case .deleteDocument(let id, let libraryID, _):
             guard state.library(of: id) == libraryID else { throw .documentNotFound(id) }
         }
@@ -49,12 +52,31 @@ extension DocumentRecord {
     fileprivate func validate(against state: some ValidationState) throws(DatabaseError) {
         guard state.hasLibrary(libraryID) else { throw .libraryNotFound(libraryID) }
         if let owner = state.library(of: id), owner != libraryID { throw .documentExists(id) }
+        // A chunk of the version that is replaced may keep its id.
+        try chunks.validate(in: id, against: state)
+    }
+}
+
+extension DocumentUpdate {
+    fileprivate func validate(against state: some ValidationState) throws(DatabaseError) {
+        guard state.library(of: id) == libraryID else { throw .documentNotFound(id) }
+        try put.validate(in: id, against: state)
+        var seen = Set(put.map(\.id))
+        for chunk in removed {
+            guard seen.insert(chunk).inserted else { throw .repeatedChunk(chunk) }
+            guard state.document(holding: chunk) == id else { throw .chunkNotFound(chunk) }
+        }
+    }
+}
+
+extension [ChunkRecord] {
+    /// Their ids are their own, and those of no other document.
+    fileprivate func validate(in document: DocumentID, against state: some ValidationState) throws(DatabaseError) {
         var seen: Set<ChunkID> = []
-        seen.reserveCapacity(chunks.count)
-        for chunk in chunks {
+        seen.reserveCapacity(count)
+        for chunk in self {
             guard seen.insert(chunk.id).inserted else { throw .repeatedChunk(chunk.id) }
-            // A chunk of the version that is replaced may keep its id.
-            if let holder = state.document(holding: chunk.id), holder != id { throw .chunkExists(chunk.id) }
+            if let holder = state.document(holding: chunk.id), holder != document { throw .chunkExists(chunk.id) }
         }
     }
 }
@@ -93,12 +115,12 @@ struct StateToCome: ValidationState {
     }
 
     func document(holding id: ChunkID) -> DocumentID? {
-        if let entry = pending.chunks[id], let document = entry.value {
+        if let entry = pending.chunks[id] {
             // Only while the version that brought the chunk is the last word on its document.
-            guard pending.documents[document]?.sequence == entry.sequence else { return nil }
+            guard let document = entry.value, pending.documents[document]?.sequence == entry.sequence else { return nil }
             return library(of: document) == nil ? nil : document
         }
-        guard let document = current.document(holding: id), pending.documents[document] == nil else { return nil }
+        guard let document = current.document(holding: id), pending.documents[document]?.keepsChunks ?? true else { return nil }
         return library(of: document) == nil ? nil : document
     }
 
@@ -113,16 +135,26 @@ struct StateToCome: ValidationState {
 
     func documentCount(of id: LibraryID) -> Int { pending.documentCounts[id] ?? repository.documentCount(of: id) }
 
-    /// The last change of the object that a mutation changes; `nil` for one that may make a new object.
+    /// The last change of the object that a mutation changes; `nil` if there is no such object.
     func lastChange(of mutation: Mutation) -> SequenceNumber? {
         switch mutation {
-        case .createLibrary, .putDocument:
+        case .createLibrary:
             return nil
+        case .putDocument(let record):
+            return lastChange(of: record.id)
+        case .updateDocument(let update):
+            return lastChange(of: update.id)
         case .updateLibrary(let id, _, _), .deleteLibrary(let id), .rebuildIndex(let id, _, _):
+            guard hasLibrary(id) else { return nil }
             if let sequence = pending.lastChanges[id] { return sequence }
             return repository.library(id).map { library in library.lock.withReadLock { library.sequence } }
         case .deleteDocument(let id, _, _):
-            return pending.documents[id]?.sequence ?? repository.document(id)?.sequence
+            return lastChange(of: id)
         }
+    }
+
+    private func lastChange(of id: DocumentID) -> SequenceNumber? {
+        guard library(of: id) != nil else { return nil }
+        return pending.documents[id]?.sequence ?? repository.document(id)?.sequence
     }
 }

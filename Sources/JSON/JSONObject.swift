@@ -54,6 +54,15 @@ package struct JSONObject {
         return reader.descend(.key(name)) { read(value) }
     }
 
+    /// Reads every member that nobody has asked for yet, in the order of the text; null is a value here.
+    package mutating func rest(_ read: (_ name: String, _ value: JSONValue) -> Void) {
+        for index in members.indices where !members[index].isUsed {
+            members[index].isUsed = true
+            let name = String(decoding: members[index].key, as: UTF8.self)
+            reader.descend(.key(JSONReader.shortened(name))) { read(name, JSONValue(reader: reader, value: members[index].value)) }
+        }
+    }
+
     /// Notes a problem with the object as a whole.
     package func note(_ kind: JSONProblem.Kind, _ message: String) {
         reader.note(kind, message)

@@ -20,9 +20,10 @@ package final class JSONReader {
     private var path: [JSONPathComponent]
     private var problems: [JSONProblem] = []
 
-    package init(_ document: JSONDocument, name: String = "body") {
+    /// - Parameter path: where the document stands in the request.
+    package init(_ document: JSONDocument, at path: [JSONPathComponent] = [.key("body")]) {
         self.document = document
-        self.path = [.key(name)]
+        self.path = path
     }
 
     /// Reads the document's top level, which must be an object.

@@ -49,6 +49,18 @@ package struct JSONValue {
         return quire_json_double(value)
     }
 
+    /// A number; an integer that 64 bits of floating point do not hold exactly is refused.
+    package func exactNumber() -> Double? {
+        guard let number = number() else { return nil }
+        let type = quire_json_type_of(value)
+        let isExact = type == QUIRE_JSON_INTEGER ? Int64(exactly: number) == quire_json_integer(value) : type != QUIRE_JSON_UNSIGNED
+        guard isExact else {
+            reader.note(.outOfRange, "integers beyond 2^53 are not exact as numbers: send a string")
+            return nil
+        }
+        return number
+    }
+
     package func string() -> String? {
         guard isType(.string) else { return nil }
         return stringWithBytes { String(decoding: $0, as: UTF8.self) }

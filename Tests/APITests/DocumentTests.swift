@@ -20,10 +20,13 @@ struct DocumentTests {
         var metadata = try #require(reply.json["metadata"]?.object)
         let created = metadata.removeValue(forKey: "created_at")
         #expect(metadata.removeValue(forKey: "updated_at") == created)
-        #expect(metadata == ["title": "T", "author": nil, "document_type": "text", "source_url": nil, "tags": []])
+        #expect(metadata == ["title": "T", "author": nil, "document_type": "text", "source_url": nil, "tags": [], "custom": [:]])
         let chunk = try #require(reply.json["chunks"]?[0]?.object)
         #expect(chunk["text"] == "x" && chunk["embedding"] == nil)
-        #expect(chunk["metadata"] == ["created_at": created!, "page_number": nil, "chunk_index": 0, "source_document_id": .string(id)])
+        #expect(
+            chunk["metadata"] == [
+                "created_at": created!, "page_number": nil, "chunk_index": 0, "source_document_id": .string(id), "custom": [:],
+            ])
         #expect(server.get("/v1/documents/\(id)").json == reply.json)
     }
 

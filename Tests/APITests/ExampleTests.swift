@@ -79,7 +79,9 @@ struct ExampleTests {
         let path = "/v1/documents/\(try #require(document["id"]?.string))"
 
         story.tell("createLibrary", notes)
-        story.tell("addTexts", server.post("\(texts)/documents", try body("POST /v1/libraries/{id}/documents", "notes")))
+        let added = server.post("\(texts)/documents", try body("POST /v1/libraries/{id}/documents", "notes"))
+        let pond = try #require(added.headers[.location])
+        story.tell("addTexts", added)
         story.tell("addVectors", server.post("\(vectors)/documents/with-embeddings", document))
         story.tell("listLibraries", server.get("/v1/libraries"))
         story.tell("getLibrary", server.get(vectors))
@@ -98,6 +100,20 @@ struct ExampleTests {
         story.tell("getRoot", server.get("/"))
         story.tell("getHealth", server.get("/health"))
         story.tell("getReady", server.get("/ready"))
+
+        story.tell("replaceDocument", server.put(pond, try body("PUT /v1/documents/{id}", "example")))
+        story.tell("updateDocument", server.patch(pond, try body("PATCH /v1/documents/{id}", "example")))
+        let chunks = server.get("\(pond)/chunks")
+        let heron = "/v1/chunks/\(try #require(chunks.json[0]?["id"]?.string))"
+        story.tell("listChunks", chunks)
+        story.tell("addChunks", server.post("\(pond)/chunks", try body("POST /v1/documents/{id}/chunks", "example")))
+        story.tell("getChunk", server.get(heron))
+        story.tell("updateChunk", server.patch(heron, try body("PATCH /v1/chunks/{id}", "example")))
+        story.tell("count", server.get("\(texts)/count"))
+        story.tell("countPassing", server.post("\(texts)/count", try body("POST /v1/libraries/{id}/count", "example")))
+        #expect(server.post("\(texts)/documents", ["title": "t", "texts": ["t"], "document_type": "draft"]).status == 201)
+        story.tell(
+            "deleteDocuments", server.post("\(texts)/documents/delete", try body("POST /v1/libraries/{id}/documents/delete", "example")))
 
         // Another index is built at once for so few vectors; without a builder it never is.
         #expect(server.post("\(vectors)/index/rebuild", try body("POST /v1/libraries/{id}/index/rebuild", "links")).status == 202)
@@ -123,6 +139,9 @@ struct ExampleTests {
         story.tell("InvalidDocument", server.post("\(texts)/documents", ["texts": ["a", 5]]))
         let remote = server.post("/v1/libraries", ["name": "n", "embedding_model": "embed-english-v3.0"])
         story.tell("NoEmbedding", server.post("\(try #require(remote.headers[.location]))/search", search))
+        story.tell("NoChunk", server.get("/v1/chunks/3f2a8c1e-5b7d-4f60-9a1c-2d4e6f8a0b1c"))
+        #expect(server.delete("/v1/chunks/7c9e6679-7425-40de-944b-e07fc1f90ae1").status == 204)
+        story.tell("LastChunk", server.delete("/v1/chunks/7c9e6679-7425-40de-944b-e07fc1f90ae2"))
         let starting = try TestServer(starts: false)
         story.tell("Unavailable", starting.get("/v1/libraries"))
         story.tell("NotReady", starting.get("/ready"))

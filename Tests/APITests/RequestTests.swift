@@ -26,7 +26,7 @@ struct RequestTests {
         "a method that a path does not have is 405 with those it has",
         arguments: [
             ("/v1/libraries", "PUT", "POST, GET, HEAD"), ("/v1/libraries", "DELETE", "POST, GET, HEAD"),
-            ("/v1/libraries/x", "POST", "GET, PATCH, DELETE, HEAD"), ("/v1/documents/x", "PATCH", "GET, DELETE, HEAD"),
+            ("/v1/libraries/x", "POST", "GET, PATCH, DELETE, HEAD"), ("/v1/documents/x", "POST", "GET, PUT, PATCH, DELETE, HEAD"),
             ("/v1/libraries/x/search", "GET", "POST"), ("/v1/libraries/x/search", "HEAD", "POST"), ("/health", "OPTIONS", "GET, HEAD"),
             ("/", "POST", "GET, HEAD"), ("/v1/models", "TRACE", "GET, HEAD"), ("/v1/libraries/x/documents", "BREW", "POST, GET, HEAD"),
         ])

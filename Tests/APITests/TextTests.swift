@@ -47,7 +47,7 @@ struct TextTests {
             (#"{"title":"T","texts":[5,null]}"#, 422, ["body.texts.0", "body.texts.1"]),
             (#"{"title":"T","texts":["a",""]}"#, 422, ["body.texts.1"]), (#"{"title":"T","texts":["a"," "]}"#, 400, ["body.texts.1"]),
             (#"{"title":"T","texts":["a"],"text":"b"}"#, 422, ["body.text"]),
-            (#"{"title":"T","texts":["a"],"custom":{}}"#, 422, ["body.custom"]),
+            (#"{"title":"T","texts":["a"],"custom":5}"#, 422, ["body.custom"]),
             (#"{"title":"T","chunks":[]}"#, 422, ["body.texts", "body.chunks"]),
         ])
     func judged(body: String, status: Int, locations: [String]) throws {

@@ -20,8 +20,9 @@ struct ModelTests {
 
         // The sequences did something of everything.
         #expect(totals.changes > 500)
-        #expect(totals.hits > 500)
+        #expect(totals.hits > 300)
         #expect(totals.restarts > 50)
+        #expect(totals.filtered > 20)
         #expect(totals.refusals.count >= 8, "\(totals.refusals)")
     }
 }
@@ -30,6 +31,8 @@ private struct Totals {
     var changes = 0
     var hits = 0
     var restarts = 0
+    /// Chunks that passed a filter which others did not pass.
+    var filtered = 0
     /// The names of the errors met.
     var refusals: Set<String> = []
 }
@@ -63,8 +66,11 @@ private struct ModelRun {
             case 10..<14: try updateLibrary(&totals)
             case 14..<16: try rebuildIndex(&totals)
             case 16..<19: try deleteLibrary(&totals)
-            case 19..<60: try putDocument(&totals)
-            case 60..<72: try deleteDocument(&totals)
+            case 19..<55: try putDocument(&totals)
+            case 55..<63: try updateDocument(&totals)
+            case 63..<69: try deleteDocument(&totals)
+            case 69..<70: try deleteDocuments(&totals)
+            case 70..<80: try filter(&totals)
             default: try search(&totals)
             }
         }
@@ -152,13 +158,11 @@ private struct ModelRun {
         let id = DocumentID.number(Int.random(in: 0..<8, using: &generator))
         let libraryID = libraryIDs.randomElement(using: &generator)!
         let chunks = (0..<Int.random(in: 0...4, using: &generator)).map { _ in
-            chunk(
-                Int.random(in: 0..<60, using: &generator),
-                generator.chance(3) ? [1, 2, 3] : generator.exactVector(), page: generator.chance(50) ? 7 : nil)
+            chunk(vector: generator.chance(3) ? [1, 2, 3] : generator.exactVector())
         }
         let policy: ConflictPolicy = generator.chance(50) ? .replace : .error
         let limit = generator.chance(20) ? 2 : 0
-        let metadata = DocumentMetadata(title: "title \(Int.random(in: 0..<100, using: &generator))", tags: ["a"])
+        let metadata = generator.metadata()
         func record(_ time: Timestamp) -> DocumentRecord {
             DocumentRecord(id: id, libraryID: libraryID, metadata: metadata, chunks: chunks, writtenAt: time)
         }
@@ -168,6 +172,99 @@ private struct ModelRun {
                 id: id, in: libraryID, metadata: metadata, chunks: chunks, onConflict: policy, documentLimit: limit)
             return .putDocument(record(document.updatedAt))
         }
+    }
+
+    /// Any chunk; of few ids.
+    private mutating func chunk(vector: [Float]) -> ChunkRecord {
+        ChunkRecord(
+            id: .number(Int.random(in: 0..<60, using: &generator)), text: generator.word(),
+            pageNumber: generator.chance(50) ? Int.random(in: 0...2, using: &generator) : nil,
+            offsets: generator.chance(50) ? 3..<Int.random(in: 3...9, using: &generator) : nil, custom: generator.custom(),
+            embedding: vector)
+    }
+
+    /// Puts chunks and removes some, of a document with few, so that all of it is met.
+    private mutating func updateDocument(_ totals: inout Totals) throws {
+        let id = DocumentID.number(Int.random(in: 0..<8, using: &generator))
+        let document = model.document(id)
+        var edit = DocumentEdit(metadata: generator.chance(50) ? generator.metadata() : nil)
+        for chunk in document?.chunks ?? [] where generator.chance(20) { edit.removed.append(chunk.id) }
+        if generator.chance(10) { edit.removed.append(.number(Int.random(in: 0..<60, using: &generator))) }
+        for chunk in document?.chunks ?? [] where generator.chance(20) {
+            edit.put.append(
+                ChunkRecord(id: chunk.id, text: generator.word(), custom: generator.custom(), embedding: generator.exactVector()))
+        }
+        if generator.chance(50) { edit.put.append(chunk(vector: generator.exactVector())) }
+        if document?.chunks.count == edit.removed.count, edit.put.isEmpty { edit.removed = [] }
+        let expected = expectation(document?.sequence)
+        let change = edit
+        func update(_ time: Timestamp) -> Mutation {
+            .updateDocument(
+                DocumentUpdate(
+                    id: id, libraryID: document?.libraryID ?? .number(404), metadata: change.metadata, removed: change.removed,
+                    put: change.put, writtenAt: time))
+        }
+        let refusal = model.refusal(of: update(.now()), .error, limit: 0, expecting: expected)
+        expect(refusal, &totals) { database throws(DatabaseError) in
+            update(try database.updateDocument(id, expecting: expected) { _ in change }.updatedAt)
+        }
+    }
+
+    /// Deletes what passes a filter, which the log has one by one.
+    private mutating func deleteDocuments(_ totals: inout Totals) throws {
+        let id = libraryIDs.randomElement(using: &generator)!
+        guard let library = model.library(id) else {
+            #expect(throws: DatabaseError.libraryNotFound(id)) { try test.database.deleteDocuments([], in: id) }
+            return
+        }
+        let before = try Dictionary(uniqueKeysWithValues: library.documents.map { ($0.id, try test.database.document($0.id)) })
+        let filter = generator.filter()
+        let doomed = library.documents.filter { document in
+            document.chunks.indices.contains { filter.admits(document.chunks[$0], at: $0, of: document) }
+        }
+        let byFilter = generator.chance(50)
+        let deleted =
+            byFilter
+            ? try test.database.deleteDocuments(in: id, passing: filter)
+            : try test.database.deleteDocuments(doomed.map(\.id) + [.number(404)], in: id)
+        #expect(deleted == doomed.count && before.count >= deleted, "seed \(seed), \(filter)")
+        for document in doomed {
+            model.apply(.deleteDocument(document.id, in: id, at: try test.database.library(id).updatedAt))
+            totals.changes += 1
+        }
+    }
+
+    private mutating func filter(_ totals: inout Totals) throws {
+        let id = libraryIDs.randomElement(using: &generator)!
+        let filter = generator.filter()
+        guard let library = model.library(id) else {
+            #expect(throws: DatabaseError.libraryNotFound(id)) { try test.database.count(in: id, passing: filter) }
+            return
+        }
+        let admitted = library.documents.map { document in
+            document.chunks.indices.filter { filter.admits(document.chunks[$0], at: $0, of: document) }.map { document.chunks[$0] }
+        }
+        let chunks = admitted.flatMap { $0 }
+        let documents = zip(library.documents, admitted).filter { !$1.isEmpty }.map(\.0.id)
+
+        let counted = try test.database.count(in: id, passing: filter)
+        #expect(counted == MatchCount(documents: documents.count, chunks: chunks.count), "seed \(seed), \(filter)")
+        var listed: [DocumentID] = []
+        var cursor: SequenceNumber?
+        repeat {
+            let page = try test.database.documents(in: id, passing: filter, after: cursor, limit: 2)
+            listed += page.elements.map(\.id)
+            cursor = page.next
+        } while cursor != nil
+        #expect(listed == documents, "seed \(seed), \(filter)")
+        let query = generator.exactVector()
+        let count = Int.random(in: 1...12, using: &generator)
+        let expected = chunks.map { (distance(library.record.metric, query, $0.embedding.map(Float.init(bitPattern:))), $0.id) }
+            .sorted { $0 < $1 }.prefix(count)
+        let hits = try test.database.search(in: id, query: query, count: count, isExact: true, filter: filter).hits
+        #expect(hits.map(\.distance) == expected.map(\.0), "seed \(seed), \(filter)")
+        #expect(hits.map(\.chunk.id) == expected.map(\.1), "seed \(seed), \(filter)")
+        if chunks.count < library.documents.reduce(0, { $0 + $1.chunks.count }) { totals.filtered += chunks.count }
     }
 
     private mutating func deleteDocument(_ totals: inout Totals) throws {

@@ -192,7 +192,7 @@ struct BadRequestTests {
     func methods() throws {
         let witness = try server.witness()
         for (method, target) in [
-            ("TRACE", "/health"), ("CONNECT", "/health"), ("PUT", witness.document), ("BREW", witness.library), ("OPTIONS", "/"),
+            ("TRACE", "/health"), ("CONNECT", "/health"), ("POST", witness.document), ("BREW", witness.library), ("OPTIONS", "/"),
         ] {
             let reply = try #require(raw(request(method, target)))
             #expect(reply.asError == "405 MethodNotAllowedError" && reply["allow"] != nil, "\(method)")

@@ -188,7 +188,7 @@ struct PythonClientTests {
         let created = metadata["created_at"]
         try takeTime("created_at", from: &metadata)
         try takeTime("updated_at", from: &metadata)
-        #expect(metadata == ["title": "Pages", "author": nil, "document_type": "text", "source_url": nil, "tags": []])
+        #expect(metadata == ["title": "Pages", "author": nil, "document_type": "text", "source_url": nil, "tags": [], "custom": [:]])
         let chunks = try #require(document.removeValue(forKey: "chunks")?.array)
         #expect(document == ["library_id": .string(library), "num_chunks": .number(Double(texts.count))])
         try #require(chunks.count == texts.count)
@@ -197,7 +197,7 @@ struct PythonClientTests {
             _ = try takeID("id", from: &chunk)
             let expected: JSON = [
                 "created_at": created ?? nil, "page_number": pages[index], "chunk_index": .number(Double(index)),
-                "source_document_id": .string(id),
+                "source_document_id": .string(id), "custom": [:],
             ]
             #expect(chunk == ["text": .string(texts[index]), "metadata": expected], "no embedding unless it is asked for")
         }

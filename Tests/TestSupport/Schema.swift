@@ -29,6 +29,8 @@ package struct Schema: Sendable {
             return violations(of: resolve(.object(schema)), by: value, at: path)
         case "allOf":
             return (rule.array ?? []).flatMap { violations(of: $0, by: value, at: path) }
+        case "anyOf":
+            return require((rule.array ?? []).contains { violations(of: $0, by: value, at: path).isEmpty }, "matches no alternative")
         case "oneOf":
             let matching = (rule.array ?? []).count { violations(of: $0, by: value, at: path).isEmpty }
             return require(matching == 1, "matches \(matching) of the alternatives")
@@ -46,9 +48,14 @@ package struct Schema: Sendable {
                 rule[name].map { violations(of: $0, by: member, at: "\(path).\(name)") } ?? []
             }
         case "additionalProperties":
-            precondition(rule == false, "only false is known")
             let known = schema["properties"]?.object ?? [:]
-            return (value.object ?? [:]).keys.filter { known[$0] == nil }.sorted().map { "\(path): \($0) is undocumented" }
+            let others = (value.object ?? [:]).filter { known[$0.key] == nil }.sorted { $0.key < $1.key }
+            if rule == false { return others.map { "\(path): \($0.key) is undocumented" } }
+            return others.flatMap { name, member in violations(of: rule, by: member, at: "\(path).\(name)") }
+        case "propertyNames":
+            return (value.object ?? [:]).keys.sorted().flatMap { violations(of: rule, by: .string($0), at: "\(path).\($0)") }
+        case "minProperties": return require(value.object.map { $0.count >= rule.integer! } ?? true, "has too few members")
+        case "maxProperties": return require(value.object.map { $0.count <= rule.integer! } ?? true, "has too many members")
         case "items":
             return (value.array ?? []).enumerated().flatMap { violations(of: rule, by: $1, at: "\(path)[\($0)]") }
         case "minItems": return require(value.array.map { $0.count >= rule.integer! } ?? true, "has too few elements")

@@ -13,66 +13,103 @@ struct DocumentRoutes {
         router.add(.post, "/v1/libraries/{id}/documents", addTexts)
         router.add(.post, "/v1/libraries/{id}/documents/with-embeddings", addWithEmbeddings)
         router.add(.get, "/v1/libraries/{id}/documents", list)
+        router.add(.post, "/v1/libraries/{id}/documents/delete", deleteMany)
+        router.add(.get, "/v1/libraries/{id}/count", count)
+        router.add(.post, "/v1/libraries/{id}/count", countPassing)
         router.add(.get, "/v1/documents/{id}", get)
+        router.add(.put, "/v1/documents/{id}", replace)
+        router.add(.patch, "/v1/documents/{id}", update)
         router.add(.delete, "/v1/documents/{id}", delete)
     }
 
     @Sendable private func addTexts(_ request: Request, _ path: PathParameters) throws -> Response {
-        let database = try service.database
-        let library = try database.library(path.identifier("id")).record
-        let options = try AddOptions(request)
-        let (document, texts) = try NewDocument.readTexts(request.jsonReader(), service.settings)
-        // No lock is held while the provider works.
-        let embeddings = try service.embed(texts, as: .document, for: library)
-        let chunks = texts.enumerated().map { index, text in
-            ChunkRecord(id: .random(), text: text, pageNumber: nil, embedding: Array(embeddings[index]))
-        }
-        return try put(document, chunks, in: library, options, database)
+        try add(.texts, request, path)
     }
 
     @Sendable private func addWithEmbeddings(_ request: Request, _ path: PathParameters) throws -> Response {
+        try add(.vectors, request, path)
+    }
+
+    private func add(_ form: NewDocument.Form, _ request: Request, _ path: PathParameters) throws -> Response {
         let database = try service.database
         let library = try database.library(path.identifier("id")).record
-        let options = try AddOptions(request)
-        let (document, chunks) = try NewDocument.readChunks(request.jsonReader(), service.settings, for: library)
-        return try put(document, chunks, in: library, options, database)
-    }
-
-    private struct AddOptions {
-        let includeEmbeddings: Bool
-        let onConflict: ConflictPolicy
-
-        init(_ request: Request) throws {
-            (includeEmbeddings, onConflict) = try request.readQuery { query in
-                (query.bool("include_embeddings"), query.choice("on_conflict", default: .error))
-            }
+        let (includeEmbeddings, onConflict) = try request.readQuery { query in
+            (query.bool("include_embeddings"), query.choice("on_conflict", default: ConflictPolicy.error))
         }
+        let new = try NewDocument.read(request.jsonReader(), form, service.settings, for: library)
+        let chunks = try service.records(of: new.chunks, for: library)
+        let document = try database.putDocument(
+            id: new.id, in: library.id, metadata: new.metadata, chunks: chunks, onConflict: onConflict,
+            documentLimit: service.settings.maxDocumentsPerLibrary)
+        return respond(.created, document, includeEmbeddings ? chunks.map(\.embedding) : nil)
     }
 
-    private func put(
-        _ new: NewDocument, _ chunks: [ChunkRecord], in library: LibraryRecord, _ options: AddOptions, _ database: Database
-    ) throws -> Response {
-        let document = try database.putDocument(
-            id: new.id, in: library.id, metadata: new.metadata, chunks: chunks, onConflict: options.onConflict,
-            documentLimit: service.settings.maxDocumentsPerLibrary)
+    private func respond(_ status: HTTPResponse.Status, _ document: Document, _ embeddings: [[Float]]?) -> Response {
         var headers: HTTPFields = [.eTag: document.sequence.entityTag]
-        headers[.location] = "/v1/documents/\(document.id)"
-        return Response(json: .created, headers: headers, capacity: 512 * chunks.count) { json in
-            json.write(document, chunks: .included(options.includeEmbeddings ? chunks.map(\.embedding) : nil))
+        if status == .created { headers[.location] = "/v1/documents/\(document.id)" }
+        return Response(json: status, headers: headers, capacity: 512 * document.chunks.count) { json in
+            json.write(document, chunks: .included(embeddings))
         }
     }
 
     @Sendable private func list(_ request: Request, _ path: PathParameters) throws -> Response {
         let database = try service.database
         let id: LibraryID = try path.identifier("id")
-        let (limit, cursor) = try request.readQuery { query in
-            (query.integer("limit", in: 1...1000, default: 100), query.cursor())
+        let (limit, cursor, filter) = try request.readQuery { query in
+            (query.integer("limit", in: 1...1000, default: 100), query.cursor(), try query.filter())
         }
-        let page = try database.documents(in: id, after: cursor, limit: limit)
-        return Response(json: .ok, headers: .linkToNext(page.next, path: request.path, limit: limit)) { json in
+        let page =
+            try filter.map { try database.documents(in: id, passing: $0.filter, after: cursor, limit: limit) }
+            ?? database.documents(in: id, after: cursor, limit: limit)
+        let headers = HTTPFields.linkToNext(
+            page.next, path: request.path, limit: limit, parameters: filter.map { [("filter", $0.text)] } ?? [])
+        return Response(json: .ok, headers: headers) { json in
             json.array { json in
                 for document in page.elements { json.write(document, chunks: .omitted) }
             }
+        }
+    }
+
+    @Sendable private func count(_ request: Request, _ path: PathParameters) throws -> Response {
+        let database = try service.database
+        let id: LibraryID = try path.identifier("id")
+        try request.readQuery { _ in }
+        return respond(try database.count(in: id, passing: nil))
+    }
+
+    @Sendable private func countPassing(_ request: Request, _ path: PathParameters) throws -> Response {
+        let database = try service.database
+        let id: LibraryID = try path.identifier("id")
+        try request.readQuery { _ in }
+        _ = try database.library(id)
+        let reader = try request.jsonReader()
+        var filter: Filter?
+        reader.readObject { object in filter = object.optional("filter") { $0.filter() } }
+        try reader.finish()
+        return respond(try database.count(in: id, passing: filter))
+    }
+
+    private func respond(_ count: MatchCount) -> Response {
+        Response(json: .ok) { json in
+            json.object { json in
+                json.member("documents", count.documents)
+                json.member("chunks", count.chunks)
+            }
+        }
+    }
+
+    @Sendable private func deleteMany(_ request: Request, _ path: PathParameters) throws -> Response {
+        let database = try service.database
+        let id: LibraryID = try path.identifier("id")
+        try request.readQuery { _ in }
+        _ = try database.library(id)
+        let deleted =
+            switch try DocumentSelection.read(request.jsonReader()) {
+            case .ids(let ids): try database.deleteDocuments(ids, in: id)
+            case .filter(let filter): try database.deleteDocuments(in: id, passing: filter)
+            }
+        return Response(json: .ok) { json in
+            json.object { $0.member("deleted", deleted) }
         }
     }
 
@@ -84,6 +121,35 @@ struct DocumentRoutes {
         let headers: HTTPFields = [.eTag: view.document.sequence.entityTag]
         if request.hasCurrent(view.document.sequence) { return Response(status: .notModified, headers: headers) }
         return Response(json: .ok, headers: headers) { $0.write(view.document, chunks: .included(view.embeddings)) }
+    }
+
+    @Sendable private func replace(_ request: Request, _ path: PathParameters) throws -> Response {
+        let database = try service.database
+        let id: DocumentID = try path.identifier("id")
+        let includeEmbeddings = try request.readQuery { $0.bool("include_embeddings") }
+        let old = try database.document(id).document
+        let library = try database.library(old.libraryID).record
+        let expected = try request.expectedSequence(current: old.sequence)
+        let new = try NewDocument.read(request.jsonReader(), .any, service.settings, for: library)
+        if let other = new.id, other != id {
+            let message = "must be absent, or the id of the path"
+            throw APIError([JSONProblem(location: [.key("body"), .key("id")], message: message, kind: .invalidID)])
+        }
+        let chunks = try service.records(of: new.chunks, for: library)
+        let document = try database.replaceDocument(id, metadata: new.metadata, chunks: chunks, expecting: expected)
+        return respond(.ok, document, includeEmbeddings ? chunks.map(\.embedding) : nil)
+    }
+
+    @Sendable private func update(_ request: Request, _ path: PathParameters) throws -> Response {
+        let database = try service.database
+        let id: DocumentID = try path.identifier("id")
+        try request.readQuery { _ in }
+        let expected = try request.expectedSequence(current: database.document(id).document.sequence)
+        let change = try MetadataChange.read(request.jsonReader(), service.settings)
+        let document = try database.updateDocument(id, expecting: expected) { view throws(DatabaseError) in
+            DocumentEdit(metadata: try change.applied(to: view.document.metadata))
+        }
+        return respond(.ok, document, nil)
     }
 
     @Sendable private func delete(_ request: Request, _ path: PathParameters) throws -> Response {
@@ -98,13 +164,30 @@ struct DocumentRoutes {
 
 extension HTTPFields {
     /// The `Link` header that leads to the next page (RFC 8288), or nothing on the last one.
-    static func linkToNext(_ next: SequenceNumber?, path: String, limit: Int) -> HTTPFields {
+    static func linkToNext(
+        _ next: (some CustomStringConvertible)?, path: String, limit: Int, parameters: [(name: String, value: String)] = []
+    ) -> HTTPFields {
         guard let next else { return [:] }
-        return [.link: "<\(path)?limit=\(limit)&cursor=\(next)>; rel=\"next\""]
+        let rest = parameters.map { "&\($0.name)=\(percentEncoded($0.value))" }.joined()
+        return [.link: "<\(path)?limit=\(limit)&cursor=\(next)\(rest)>; rel=\"next\""]
     }
 }
 
 extension Service {
+    /// Chunks as they are stored: those without a vector get one.
+    func records(of chunks: [NewChunk], for library: LibraryRecord) throws -> [ChunkRecord] {
+        let texts = chunks.filter { $0.embedding == nil }.map(\.text)
+        guard !texts.isEmpty else { return chunks.map { $0.record($0.embedding!) } }
+        // No lock is held while the provider works.
+        let embeddings = try embed(texts, as: .document, for: library)
+        var next = 0
+        return chunks.map { chunk in
+            if let embedding = chunk.embedding { return chunk.record(embedding) }
+            defer { next += 1 }
+            return chunk.record(Array(embeddings[next]))
+        }
+    }
+
     /// Text as vectors of the library's model.
     ///
     /// Documents take their turn at the gate; a query is short and goes straight ahead.

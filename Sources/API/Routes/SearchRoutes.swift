@@ -39,7 +39,7 @@ struct SearchRoutes {
     ) throws -> Response {
         let result = try database.search(
             in: library.id, query: query, count: parameters.count, threshold: parameters.threshold, ef: parameters.ef,
-            isExact: parameters.isExact, withEmbeddings: includeEmbeddings)
+            isExact: parameters.isExact, filter: parameters.filter, withEmbeddings: includeEmbeddings)
         let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
         return Response(json: .ok, capacity: 1024 * (1 + result.hits.count)) { json in
             json.write(result, metric: library.metric, milliseconds: milliseconds)

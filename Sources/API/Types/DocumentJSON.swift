@@ -34,6 +34,8 @@ extension JSONWriter {
                 json.member("source_url", document.metadata.sourceURL)
                 json.key("tags")
                 json.array(document.metadata.tags)
+                json.key("custom")
+                json.write(document.metadata.custom)
             }
         }
     }
@@ -49,65 +51,163 @@ extension JSONWriter {
             }
             json.key("metadata")
             json.object { json in
-                json.member("created_at", document.updatedAt.description)
+                json.member("created_at", chunk.createdAt.description)
                 json.member("page_number", chunk.pageNumber)
                 json.member("chunk_index", index)
                 json.member("source_document_id", document.id.description)
+                if let offsets = chunk.offsets {
+                    json.member("start_offset", offsets.lowerBound)
+                    json.member("end_offset", offsets.upperBound)
+                }
+                json.key("custom")
+                json.write(chunk.custom)
             }
         }
     }
 }
 
-/// What both forms of a new document share.
+/// A document that a client sends.
 struct NewDocument {
+    /// How it says what its chunks are.
+    enum Form {
+        /// `texts`, which the server embeds.
+        case texts
+        /// `chunks` with their vectors.
+        case vectors
+        /// `texts`, or `chunks` with or without vectors.
+        case any
+    }
+
     let id: DocumentID?
     let metadata: DocumentMetadata
+    let chunks: [NewChunk]
 
-    private static let documentTypeLength = 1...100
-    private static let sourceURLLength = 1...2048
+    static let documentTypeLength = 1...100
+    static let sourceURLLength = 1...2048
 
-    /// Reads the members of a body that are not the chunks; `nil` after a problem.
-    init?(_ object: inout JSONObject, _ settings: Settings) {
+    /// A body that is nothing but the document.
+    static func read(_ reader: JSONReader, _ form: Form, _ settings: Settings, for library: LibraryRecord) throws -> NewDocument {
+        var document: NewDocument?
+        reader.readObject { document = NewDocument(&$0, form, settings, for: library) }
+        try reader.finish()
+        return document!
+    }
+
+    /// `nil` after a problem.
+    init?(_ object: inout JSONObject, _ form: Form, _ settings: Settings, for library: LibraryRecord) {
         id = object.optional("id") { $0.identifier() }
         let title = object.required("title") { $0.string(length: 1...settings.maxTitleLength) }
         let author = object.optional("author") { $0.string(length: 1...settings.maxAuthorLength) }
         let type = object.optional("document_type") { $0.string(length: Self.documentTypeLength) }
         let url = object.optional("source_url") { $0.string(length: Self.sourceURLLength) }
-        let tags = object.optional("tags") { tags in
-            tags.array(count: 0...settings.maxTagsPerDocument) { $0.string(length: 1...settings.maxTagLength) }
-        }
-        guard let title else { return nil }
-        metadata = DocumentMetadata(title: title, author: author, documentType: type ?? "text", sourceURL: url, tags: tags ?? [])
+        let tags = object.optional("tags") { $0.tags(settings) }
+        let custom = object.optional("custom") { $0.customFields() }
+        let chunks = [NewChunk](&object, form, settings, for: library)
+        guard let title, let chunks else { return nil }
+        metadata = DocumentMetadata(
+            title: title, author: author, documentType: type ?? "text", sourceURL: url, tags: tags ?? [], custom: custom ?? CustomFields())
+        self.chunks = chunks
     }
+}
 
-    /// The body of `POST /v1/libraries/{id}/documents`: texts that the server embeds.
-    static func readTexts(_ reader: JSONReader, _ settings: Settings) throws -> (document: NewDocument, texts: [String]) {
-        var document: NewDocument?
-        var texts: [String]?
-        reader.readObject { object in
-            document = NewDocument(&object, settings)
-            texts = object.required("texts") { texts in
-                texts.array(count: 1...settings.maxChunksPerDocument) { $0.text(maxLength: settings.maxChunkLength) }
+/// A chunk that a client sends; without a vector, the server makes it.
+struct NewChunk {
+    var id: ChunkID?
+    let text: String
+    var pageNumber: Int?
+    var custom = CustomFields()
+    var embedding: [Float]?
+
+    func record(_ embedding: [Float]) -> ChunkRecord {
+        ChunkRecord(id: id ?? .random(), text: text, pageNumber: pageNumber, custom: custom, embedding: embedding)
+    }
+}
+
+extension [NewChunk] {
+    /// The members of a body that say what the chunks are; `nil` after a problem.
+    init?(_ object: inout JSONObject, _ form: NewDocument.Form, _ settings: Settings, for library: LibraryRecord) {
+        let count = 1...settings.maxChunksPerDocument
+        let chunks: [NewChunk]? =
+            switch form == .any && object.has("chunks") ? .vectors : form {
+            case .texts, .any:
+                object.required("texts") { texts in
+                    texts.array(count: count) { $0.text(maxLength: settings.maxChunkLength).map { NewChunk(text: $0) } }
+                }
+            case .vectors:
+                object.required("chunks") { chunks in
+                    chunks.array(count: count) { $0.chunk(settings, for: library, needsEmbedding: form == .vectors) }
+                }
             }
+        guard let chunks else { return nil }
+        self = chunks
+    }
+}
+
+/// Which documents are meant.
+enum DocumentSelection {
+    case ids([DocumentID])
+    case filter(Filter)
+
+    private static let idCount = 1...10_000
+
+    /// The body of `POST /v1/libraries/{id}/documents/delete`.
+    static func read(_ reader: JSONReader) throws -> DocumentSelection {
+        var selection: DocumentSelection?
+        reader.readObject { object in
+            if object.has("ids"), object.has("filter") { object.note(.unknownField, at: "filter", "ids or a filter, not both") }
+            let ids = object.optional("ids") { ids in ids.array(count: Self.idCount) { $0.identifier() as DocumentID? } }
+            if let ids { selection = .ids(ids) }
+            guard !object.has("ids") else { return _ = object.optional("filter") { $0.filter() } }
+            if let filter = object.required("filter", { $0.filter() }) { selection = .filter(filter) }
         }
         try reader.finish()
-        return (document!, texts!)
+        return selection!
+    }
+}
+
+/// What a client changes of a document's metadata. A field that is absent or null stays as it is; an empty author or source is removed;
+/// of the custom fields those that are named change, and those that are null go.
+struct MetadataChange {
+    private let title: String?
+    private let author: String?
+    private let documentType: String?
+    private let sourceURL: String?
+    private let tags: [String]?
+    private let custom: CustomFields?
+
+    /// The body of `PATCH /v1/documents/{id}`.
+    static func read(_ reader: JSONReader, _ settings: Settings) throws -> MetadataChange {
+        var change: MetadataChange?
+        reader.readObject { change = MetadataChange(&$0, settings) }
+        try reader.finish()
+        return change!
     }
 
-    /// The body of `POST /v1/libraries/{id}/documents/with-embeddings`: chunks with their vectors.
-    static func readChunks(
-        _ reader: JSONReader, _ settings: Settings, for library: LibraryRecord
-    ) throws -> (document: NewDocument, chunks: [ChunkRecord]) {
-        var document: NewDocument?
-        var chunks: [ChunkRecord]?
-        reader.readObject { object in
-            document = NewDocument(&object, settings)
-            chunks = object.required("chunks") { chunks in
-                chunks.array(count: 1...settings.maxChunksPerDocument) { $0.chunk(settings, for: library) }
-            }
-        }
-        try reader.finish()
-        return (document!, chunks!)
+    private init(_ object: inout JSONObject, _ settings: Settings) {
+        title = object.optional("title") { $0.string(length: 1...settings.maxTitleLength) }
+        author = object.optional("author") { $0.string(length: 0...settings.maxAuthorLength) }
+        documentType = object.optional("document_type") { $0.string(length: NewDocument.documentTypeLength) }
+        sourceURL = object.optional("source_url") { $0.string(length: 0...NewDocument.sourceURLLength.upperBound) }
+        tags = object.optional("tags") { $0.tags(settings) }
+        custom = object.optional("custom") { $0.customFields() }
+    }
+
+    /// - Throws: `tooManyCustomFields`.
+    func applied(to old: DocumentMetadata) throws(DatabaseError) -> DocumentMetadata {
+        DocumentMetadata(
+            title: title ?? old.title, author: author.map { $0.isEmpty ? nil : $0 } ?? old.author,
+            documentType: documentType ?? old.documentType, sourceURL: sourceURL.map { $0.isEmpty ? nil : $0 } ?? old.sourceURL,
+            tags: tags ?? old.tags, custom: try old.custom.changed(by: custom))
+    }
+}
+
+extension CustomFields {
+    /// - Throws: `tooManyCustomFields`, if old and new ones together are more than there may be.
+    func changed(by changes: CustomFields?) throws(DatabaseError) -> CustomFields {
+        guard let changes else { return self }
+        let result = merging(changes)
+        guard result.fields.count <= Limits.maxCustomFields, result.size <= Limits.maxCustomBytes else { throw .tooManyCustomFields }
+        return result
     }
 }
 
@@ -145,18 +245,27 @@ extension JSONValue {
         return vector
     }
 
-    fileprivate func chunk(_ settings: Settings, for library: LibraryRecord) -> ChunkRecord? {
-        var chunk: ChunkRecord?
+    fileprivate func tags(_ settings: Settings) -> [String]? {
+        array(count: 0...settings.maxTagsPerDocument) { $0.string(length: 1...settings.maxTagLength) }
+    }
+
+    fileprivate func chunk(_ settings: Settings, for library: LibraryRecord, needsEmbedding: Bool) -> NewChunk? {
+        var chunk: NewChunk?
         object { object in
             let id: ChunkID? = object.optional("id") { $0.identifier() }
             let text = object.required("text") { $0.text(maxLength: settings.maxChunkLength) }
-            let embedding = object.required("embedding") { $0.embedding(for: library) }
-            let page = object.optional("page_number") { $0.integer(in: 0...Int(Int32.max)) }
-            guard let text, let embedding else { return }
-            chunk = ChunkRecord(id: id ?? .random(), text: text, pageNumber: page, embedding: embedding)
+            let embedding =
+                needsEmbedding
+                ? object.required("embedding") { $0.embedding(for: library) } : object.optional("embedding") { $0.embedding(for: library) }
+            let page = object.optional("page_number") { $0.pageNumber() }
+            let custom = object.optional("custom") { $0.customFields() }
+            guard let text, embedding != nil || !needsEmbedding else { return }
+            chunk = NewChunk(id: id, text: text, pageNumber: page, custom: custom ?? CustomFields(), embedding: embedding)
         }
         return chunk
     }
+
+    func pageNumber() -> Int? { integer(in: 0...Int(Int32.max)) }
 
     private func floats(fromBase64 text: String) -> [Float]? {
         guard let bytes = base64Decoded(text), bytes.count % 4 == 0 else {

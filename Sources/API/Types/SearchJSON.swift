@@ -9,6 +9,7 @@ struct SearchParameters {
     let threshold: Float?
     let ef: Int?
     let isExact: Bool
+    let filter: Filter?
 
     private static let defaultCount = 10
 
@@ -17,6 +18,7 @@ struct SearchParameters {
         threshold = object.optional("distance_threshold") { $0.threshold(for: library.metric) }
         ef = object.optional("ef") { $0.candidates(of: library.index.kind) }
         isExact = object.optional("exact") { $0.bool() } ?? false
+        filter = object.optional("filter") { $0.filter() }
     }
 
     /// The body of `POST /v1/libraries/{id}/search`.
@@ -89,6 +91,13 @@ extension JSONWriter {
                 json.member("index", result.indexKind.rawValue)
                 json.member("exact", result.isExact)
                 if let ef = result.ef { json.member("ef", ef) }
+                if let filter = result.filter {
+                    json.key("filter")
+                    json.object { json in
+                        json.member("selectivity", filter.selectivity)
+                        json.member("strategy", filter.strategy.rawValue)
+                    }
+                }
                 json.member("scored", result.scored)
                 if let shortage = result.shortage { json.member("short_by", shortage.rawValue) }
             }

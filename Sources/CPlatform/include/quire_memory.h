@@ -12,4 +12,7 @@ void quire_give_back_freed_memory(void);
 /// Moves mapped pages to `to`, replacing what is mapped there, without copying them. Returns 0, or an errno value.
 int quire_move_pages(void *from, size_t bytes, void *to);
 
+/// Whether the bytes of `part` stand anywhere in `text`: memmem, which the Glibc module does not show.
+int quire_has_bytes(const void *text, size_t count, const void *part, size_t part_count);
+
 #endif

@@ -145,8 +145,8 @@ extension Inspection.Item {
             let head = try? SnapshotCoding.readLibrary(section.payload)
             library = head?.record
             text = head?.summary ?? "it makes no sense"
-        case .documents:
-            text = SnapshotCoding.summary(ofDocuments: section.payload)
+        case .documents, .plainDocuments:
+            text = SnapshotCoding.summary(ofDocuments: section.payload, type!)
         case .vectors:
             text = library.map { "\(section.payload.count / (4 * $0.dimension)) rows" } ?? ""
         case .index, nil:

@@ -72,7 +72,9 @@ final class LibraryCheck {
         if repository.document(document.id) !== document { content.report("document \(document.id) is not found by its id") }
         for chunk in document.chunks {
             if repository.documentHolding(chunk.id) !== document { content.report("chunk \(chunk.id) is not found by its id") }
-            if !library.isHolder(document, chunk) { content.report("chunk \(chunk.id) is not a holder of its row \(chunk.row.rawValue)") }
+            if !library.chunkTable.contains(document, chunk) {
+                content.report("chunk \(chunk.id) is not found by its row \(chunk.row.rawValue)")
+            }
         }
     }
 
@@ -92,7 +94,7 @@ final class LibraryCheck {
     }
 
     private func check(_ row: Row) {
-        let references = library.holderCount(of: row)
+        let references = library.chunkTable.slots(of: row).count
         content.count(.rows)
         if references > 0 { content.count(.vectors) }
         if let flaw = library.vectors.flaw(of: row, references: references) { content.report(flaw) }

@@ -11,6 +11,9 @@ extension Mutation {
         case .putDocument(let document):
             "\(document.id) \"\(document.metadata.title)\" in library \(document.libraryID), \(document.chunks.count) chunks"
         case .deleteDocument(let id, let library, _): "\(id) in library \(library)"
+        case .updateDocument(let update):
+            "\(update.id) in library \(update.libraryID), \(update.metadata == nil ? "" : "metadata, ")"
+                + "\(update.put.count) chunks put, \(update.removed.count) removed"
         case .rebuildIndex(let id, let index, _): "\(id), index \(index.kind.rawValue)"
         }
     }
@@ -20,7 +23,8 @@ extension Mutation {
         if let mutation = try? Mutation(record: record) { return mutation.summary }
         var reader = BinaryReader(record.payload)
         guard let type = RecordType(rawValue: record.type), let id: LibraryID = try? reader.readID() else { return "" }
-        guard type == .putDocument || type == .deleteDocument, let library: LibraryID = try? reader.readID() else { return "\(id)" }
+        guard type == .putDocument || type == .deleteDocument || type == .updateDocument, let library: LibraryID = try? reader.readID()
+        else { return "\(id)" }
         let title = type == .putDocument ? (try? reader.readString()).map { " \"\($0)\"" } ?? "" : ""
         return "\(id)\(title) in library \(library)"
     }
@@ -34,6 +38,7 @@ extension Mutation.RecordType {
         case .deleteLibrary: "delete library"
         case .putDocument: "put document"
         case .deleteDocument: "delete document"
+        case .updateDocument: "update document"
         case .rebuildIndex: "rebuild index"
         }
     }
@@ -65,12 +70,14 @@ extension SnapshotCoding {
     private static let namedDocuments = 3
 
     /// How many documents a section has, and which the first of them are.
-    static func summary(ofDocuments payload: [UInt8]) -> String {
+    static func summary(ofDocuments payload: [UInt8], _ type: SectionType) -> String {
         var reader = BinaryReader(payload)
         var names: [String] = []
         var count = 0
         while !reader.isAtEnd {
-            guard let document = try? reader.readDocument(of: .random(), rowCount: .max) else { return "\(count) documents, then nonsense" }
+            guard let document = try? reader.readDocument(of: .random(), rowCount: .max, type, slot: { Slot(0) }) else {
+                return "\(count) documents, then nonsense"
+            }
             count += 1
             if names.count < namedDocuments { names.append("\(document.id) \"\(document.metadata.title)\"") }
         }

@@ -8,6 +8,7 @@ package struct BinaryReader {
         self.bytes = bytes
     }
 
+    package mutating func readUInt8() throws(StorageError) -> UInt8 { try integer() }
     package mutating func readUInt32() throws(StorageError) -> UInt32 { try integer() }
     package mutating func readInt64() throws(StorageError) -> Int64 { try integer() }
 

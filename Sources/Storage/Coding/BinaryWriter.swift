@@ -6,6 +6,7 @@ package struct BinaryWriter {
         bytes.reserveCapacity(capacity)
     }
 
+    package mutating func write(_ value: UInt8) { append(value) }
     package mutating func write(_ value: UInt32) { append(value) }
     package mutating func write(_ value: Int64) { append(value) }
     package mutating func write(_ value: Bool) { bytes.append(value ? 1 : 0) }

@@ -53,6 +53,8 @@ final class TestServer {
 
     func patch(_ target: String, _ body: JSON, _ headers: HTTPFields = [:]) -> Reply { send(.patch, target, headers, text: body.text) }
 
+    func put(_ target: String, _ body: JSON, _ headers: HTTPFields = [:]) -> Reply { send(.put, target, headers, text: body.text) }
+
     /// A POST whose body is this text, whether or not it is JSON.
     func post(_ target: String, text: String, _ headers: HTTPFields = [:]) -> Reply { send(.post, target, headers, text: text) }
 

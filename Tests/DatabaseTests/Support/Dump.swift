@@ -37,6 +37,9 @@ struct DumpedChunk: Equatable {
     var id: ChunkID
     var text: String
     var pageNumber: Int?
+    var offsets: Range<Int>?
+    var custom: CustomFields
+    var createdAt: Timestamp
     /// Bits, because equal floats may differ in them.
     var embedding: [UInt32]
 }
@@ -70,8 +73,18 @@ extension DumpedDocument {
         self.init(
             id: document.id, libraryID: document.libraryID, metadata: document.metadata,
             chunks: zip(document.chunks, view.embeddings!).map { chunk, embedding in
-                DumpedChunk(id: chunk.id, text: chunk.text, pageNumber: chunk.pageNumber, embedding: embedding.map(\.bitPattern))
+                DumpedChunk(
+                    id: chunk.id, text: chunk.text, pageNumber: chunk.pageNumber, offsets: chunk.offsets, custom: chunk.custom,
+                    createdAt: chunk.createdAt, embedding: embedding.map(\.bitPattern))
             }, createdAt: document.createdAt, updatedAt: document.updatedAt, createdSequence: document.createdSequence,
             sequence: document.sequence)
+    }
+}
+
+extension DumpedChunk {
+    init(_ record: ChunkRecord, createdAt: Timestamp) {
+        self.init(
+            id: record.id, text: record.text, pageNumber: record.pageNumber, offsets: record.offsets, custom: record.custom,
+            createdAt: createdAt, embedding: record.embedding.map(\.bitPattern))
     }
 }

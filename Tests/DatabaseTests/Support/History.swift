@@ -44,6 +44,10 @@ struct History {
                 libraries.remove(id)
                 documents = documents.filter { $0.value.library != id }
             case .putDocument(let record): documents[record.id] = (record.libraryID, sequence, record.chunks.map(\.id))
+            case .updateDocument(let update):
+                let kept = documents[update.id]!.chunks.filter { !update.removed.contains($0) }
+                let new = update.put.map(\.id).filter { !kept.contains($0) }
+                documents[update.id] = (update.libraryID, sequence, kept + new)
             case .deleteDocument(let id, _, _): documents[id] = nil
             }
         }

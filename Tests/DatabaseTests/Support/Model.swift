@@ -50,15 +50,25 @@ struct Model {
             return nil
         case .updateLibrary(let id, _, _), .deleteLibrary(let id), .rebuildIndex(let id, _, _):
             guard let library = library(id) else { return .libraryNotFound(id) }
+            if let expected, expected != library.sequence { return .changedSince(library.sequence) }
             if case .updateLibrary(_, let change, _) = mutation {
                 let kind = library.record.index.kind
                 let unknown = IndexParameter.allCases.first { change.indexParameters[$0] != nil && !kind.parameters.contains($0) }
                 if let unknown { return .unknownIndexParameter(unknown, of: kind) }
             }
-            return expected.flatMap { $0 == library.sequence ? nil : .changedSince(library.sequence) }
+            return nil
         case .deleteDocument(let id, _, _):
             guard let document = document(id) else { return .documentNotFound(id) }
             return expected.flatMap { $0 == document.sequence ? nil : .changedSince(document.sequence) }
+        case .updateDocument(let update):
+            guard let document = document(update.id) else { return .documentNotFound(update.id) }
+            if let expected, expected != document.sequence { return .changedSince(document.sequence) }
+            if let refusal = refusal(of: update.put, in: update.id) { return refusal }
+            for (index, id) in update.removed.enumerated() {
+                if update.removed[..<index].contains(id) || update.put.contains(where: { $0.id == id }) { return .repeatedChunk(id) }
+                if holder(of: id)?.id != update.id { return .chunkNotFound(id) }
+            }
+            return nil
         case .putDocument(let record):
             guard let library = library(record.libraryID) else { return .libraryNotFound(record.libraryID) }
             let old = document(record.id)
@@ -68,14 +78,20 @@ struct Model {
                     return .invalidVector(.dimensionMismatch(expected: dimension, actual: chunk.embedding.count), chunk: index)
                 }
             }
+            if let old, let expected, expected != old.sequence { return .changedSince(old.sequence) }
             if let old, old.libraryID != record.libraryID { return .documentExists(record.id) }
-            for (index, chunk) in record.chunks.enumerated() {
-                if record.chunks[..<index].contains(where: { $0.id == chunk.id }) { return .repeatedChunk(chunk.id) }
-                if let holder = holder(of: chunk.id), holder.id != record.id { return .chunkExists(chunk.id) }
-            }
+            if let refusal = refusal(of: record.chunks, in: record.id) { return refusal }
             if old != nil { return policy == .error ? .documentExists(record.id) : nil }
             return limit > 0 && library.documents.count >= limit ? .tooManyDocuments(limit: limit) : nil
         }
+    }
+
+    private func refusal(of chunks: [ChunkRecord], in document: DocumentID) -> DatabaseError? {
+        for (index, chunk) in chunks.enumerated() {
+            if chunks[..<index].contains(where: { $0.id == chunk.id }) { return .repeatedChunk(chunk.id) }
+            if let holder = holder(of: chunk.id), holder.id != document { return .chunkExists(chunk.id) }
+        }
+        return nil
     }
 
     /// Gives a number to a change that is not made.
@@ -105,14 +121,29 @@ struct Model {
             touch(record.libraryID, record.writtenAt) { library in
                 let place = library.documents.firstIndex { $0.id == record.id }
                 let old = place.map { library.documents[$0] }
-                let chunks = record.chunks.map {
-                    DumpedChunk(id: $0.id, text: $0.text, pageNumber: $0.pageNumber, embedding: $0.embedding.map(\.bitPattern))
-                }
+                let chunks = record.chunks.map { DumpedChunk($0, createdAt: record.writtenAt) }
                 let document = DumpedDocument(
                     id: record.id, libraryID: record.libraryID, metadata: record.metadata, chunks: chunks,
                     createdAt: old?.createdAt ?? record.writtenAt, updatedAt: record.writtenAt,
                     createdSequence: old?.createdSequence ?? sequence, sequence: sequence)
                 if let place { library.documents[place] = document } else { library.documents.append(document) }
+            }
+        case .updateDocument(let update):
+            let sequence = sequence
+            touch(update.libraryID, update.writtenAt) { library in
+                let place = library.documents.firstIndex { $0.id == update.id }!
+                var document = library.documents[place]
+                document.metadata = update.metadata ?? document.metadata
+                for record in update.put {
+                    if let place = document.chunks.firstIndex(where: { $0.id == record.id }) {
+                        document.chunks[place] = DumpedChunk(record, createdAt: document.chunks[place].createdAt)
+                    } else {
+                        document.chunks.append(DumpedChunk(record, createdAt: update.writtenAt))
+                    }
+                }
+                document.chunks.removeAll { update.removed.contains($0.id) }
+                (document.updatedAt, document.sequence) = (update.writtenAt, sequence)
+                library.documents[place] = document
             }
         case .deleteDocument(let id, let libraryID, let time):
             touch(libraryID, time) { $0.documents.removeAll { $0.id == id } }

@@ -79,6 +79,21 @@ extension Database {
                 title: "Ünïcödé \"title\"\n", author: "author", documentType: "pdf", sourceURL: "https://example.org/4", tags: ["a", "b"]),
             chunks: [chunk(5, [0.1, 0.2, 0.3, .leastNonzeroMagnitude])])
         try put(5, in: library, [])
+        let custom = CustomFields([
+            (name: "none", value: .null), (name: "yes", value: .bool(true)), (name: "number", value: .number(-0.5)),
+            (name: "text", value: .string("ü")), (name: "numbers", value: .numbers([1, 2])), (name: "texts", value: .strings(["", "b"])),
+        ])!
+        _ = try putDocument(
+            id: .number(6), in: library, metadata: DocumentMetadata(title: "custom", custom: custom),
+            chunks: [
+                ChunkRecord(id: .number(7), text: "cut", offsets: 3..<6, custom: custom, embedding: [7, 7, 7, 7]),
+                chunk(8, [8, 8, 8, 8]), chunk(9, [9, 9, 9, 9]),
+            ])
+        _ = try updateDocument(.number(6)) { _ in
+            DocumentEdit(
+                metadata: DocumentMetadata(title: "updated"), removed: [.number(8)],
+                put: [chunk(9, [9, 9, 9, 8], text: "changed"), chunk(10, [0, 0, 0, 1], text: "added")])
+        }
         try put(
             1, in: library, [chunk(1, [4, 3, 2, 1], text: "another"), chunk(6, [9, 9, 9, 9])], title: "replaced", onConflict: .replace)
         try deleteDocument(.number(5))
@@ -104,15 +119,24 @@ extension Database {
                     "  document \(document.id) \(metadata.title.debugDescription) \(metadata.author.debugDescription) "
                         + "\(metadata.documentType) \(metadata.sourceURL.debugDescription) \(metadata.tags) "
                         + "created \(document.createdAt) updated \(document.updatedAt) sequences \(document.createdSequence) \(document.sequence)"
+                        + metadata.custom.words
                 )
                 for (chunk, vector) in zip(document.chunks, view.embeddings!) {
                     let bits = vector.map { String($0.bitPattern, radix: 16) }.joined(separator: " ")
-                    lines.append("    chunk \(chunk.id) \(chunk.text.debugDescription) page \(chunk.pageNumber ?? 0) vector \(bits)")
+                    lines.append(
+                        "    chunk \(chunk.id) \(chunk.text.debugDescription) page \(chunk.pageNumber ?? 0) vector \(bits)"
+                            + chunk.custom.words + (chunk.offsets.map { " offsets \($0.lowerBound) \($0.upperBound)" } ?? "")
+                            // Versions that did not keep it gave the document's.
+                            + (chunk.createdAt == document.updatedAt ? "" : " created \(chunk.createdAt)"))
                 }
             }
         }
         return lines.map { $0 + "\n" }.joined()
     }
+}
+
+extension CustomFields {
+    fileprivate var words: String { fields.map { " \($0.name) \($0.value)" }.joined() }
 }
 
 extension IndexConfiguration {
