@@ -80,7 +80,8 @@ let package = Package(
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Locks", "CPlatform", "TestSupport", "StorageTestSupport"]),
         .testTarget(name: "ArchivesTests", dependencies: ["Archives", "Database", "Storage", "VectorSearch", "TestSupport"]),
         .testTarget(
-            name: "DatabaseTests", dependencies: ["Database", "Storage", "VectorSearch", "TextSearch", "Locks", "TestSupport", "StorageTestSupport"],
+            name: "DatabaseTests",
+            dependencies: ["Database", "Storage", "VectorSearch", "TextSearch", "Locks", "TestSupport", "StorageTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
             name: "EmbeddingTests", dependencies: ["Embedding", "CEmbeddingKernels", "TestSupport"], exclude: ["Fixtures"]),
