@@ -69,13 +69,18 @@ let package = Package(
         .executableTarget(
             name: "CLI", dependencies: ["Settings", "Database", "Storage", "Archives", "JSON", argumentParser]),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["VectorSearch", "Storage", "Locks", "CBenchmarks", argumentParser], path: "Benchmarks",
-            exclude: ["README.md", "durability", "instance.py", "load", "make-sift", "peers.py", "requirements.txt", "wordnet-check"]),
+            name: "Benchmarks", dependencies: ["VectorSearch", "TextSearch", "Storage", "Locks", "CBenchmarks", argumentParser],
+            path: "Benchmarks",
+            exclude: [
+                "README.md", "durability", "instance.py", "load", "make-sift", "peers.py", "requirements.txt", "text-check",
+                "wordnet-check",
+            ]),
 
         // Tests mirror the targets; the end-to-end tests run the built programs behind a real nginx.
         .target(name: "TestSupport", dependencies: ["Locks", "HTTP", httpTypes], path: "Tests/TestSupport"),
         .testTarget(name: "LocksTests", dependencies: ["Locks", "TestSupport"]),
         .testTarget(name: "VectorSearchTests", dependencies: ["VectorSearch", "CVectorKernels", "TestSupport"]),
+        .testTarget(name: "TextSearchTests", dependencies: ["TextSearch", "TestSupport"], exclude: ["Fixtures"]),
         .target(name: "StorageTestSupport", dependencies: ["Storage", "Locks"], path: "Tests/StorageTestSupport"),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Locks", "CPlatform", "TestSupport", "StorageTestSupport"]),
         .testTarget(name: "ArchivesTests", dependencies: ["Archives", "Database", "Storage", "VectorSearch", "TestSupport"]),
@@ -135,7 +140,10 @@ for target in package.targets where target.type != .system && !target.name.hasPr
     if isStrict { target.swiftSettings?.append(.treatAllWarnings(as: .error)) }
     // Scripts/lib sets it: the loops of these take minutes without. Their assertions stay.
     if Context.environment["QUIRE_OPTIMIZE"] == "1",
-        ["Storage", "Database", "VectorSearch", "VectorSearchTests", "TestSupport", "StorageTestSupport"].contains(target.name)
+        [
+            "Storage", "Database", "VectorSearch", "VectorSearchTests", "TextSearch", "TextSearchTests", "TestSupport",
+            "StorageTestSupport",
+        ].contains(target.name)
     {
         target.swiftSettings?.append(.unsafeFlags(["-O", "-assert-config", "Debug"]))
     }

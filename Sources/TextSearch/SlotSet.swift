@@ -44,6 +44,21 @@ package struct SlotSet: Sendable {
         words[word] |= 1 << UInt64(slot & 63)
     }
 
+    /// In any order. For many slots several times as fast as one after the other.
+    package mutating func insert(contentsOf slots: Span<UInt32>) {
+        var last: UInt32 = 0
+        for index in slots.indices { last = max(last, slots[index]) }
+        if !slots.isEmpty, Int(last >> 6) >= words.count { grow(to: Int(last >> 6) + 1) }
+        // Every slot has its word by now.
+        words.withUnsafeMutableBufferPointer { words in
+            guard let words = words.baseAddress else { return }
+            for index in slots.indices {
+                let slot = slots[index]
+                words[Int(slot >> 6)] |= 1 << UInt64(slot & 63)
+            }
+        }
+    }
+
     @inline(__always)
     package mutating func remove(_ slot: UInt32) {
         let word = Int(slot >> 6)

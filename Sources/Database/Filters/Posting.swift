@@ -67,7 +67,7 @@ enum Posting {
         switch self {
         case .none: break
         case .one(let slot): result.insert(slot)
-        case .list(let slots): for slot in slots { result.insert(slot) }
+        case .list(let slots): result.insert(contentsOf: slots.span)
         case .set(let slots, _): result.formUnion(slots)
         }
     }

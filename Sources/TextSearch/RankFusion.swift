@@ -1,0 +1,66 @@
+/// An id and what several lists together say for it: higher is better.
+package struct Fused<ID: Hashable & Comparable> {
+    package let id: ID
+    package let score: Double
+
+    package init(id: ID, score: Double) {
+        (self.id, self.score) = (id, score)
+    }
+}
+
+extension Fused: Equatable {}
+extension Fused: Sendable where ID: Sendable {}
+
+/// Makes one list of several by the places of ids in them alone: the score of an id is the sum of weight / (k + rank), ranks counted from 1,
+/// over the lists that have it (Cormack, Clarke and Büttcher, Reciprocal Rank Fusion outperforms Condorcet and Individual Rank Learning Methods,
+/// SIGIR 2009; the weights are ours, there they are 1).
+package struct ReciprocalRankFusion: Equatable, Sendable {
+    /// How little it matters whether an id is first or second; 60 in the paper.
+    package var k: Double
+
+    package init(k: Double = 60) {
+        self.k = k
+    }
+
+    /// - Parameters:
+    ///   - lists: ids, the best first, each once in a list.
+    ///   - weights: one for each list.
+    /// - Returns: each id once, by descending score; those of equal scores by id.
+    package func fuse<ID>(_ lists: [[ID]], weights: [Double]) -> [Fused<ID>] {
+        precondition(lists.count == weights.count, "each list has a weight")
+        var scores: [ID: Double] = [:]
+        for (list, weight) in zip(lists, weights) {
+            for (index, id) in list.enumerated() { scores[id, default: 0] += weight / (k + Double(index + 1)) }
+        }
+        return sorted(scores)
+    }
+}
+
+/// Makes one list of several by the scores in them: those of each list are stretched so that the best becomes 1 and the worst 0 (1 too, where all
+/// are equal), and the score of an id is the weighted sum over the lists that have it (min-max normalisation: Fox and Shaw, Combination of Multiple
+/// Searches, TREC-2, 1994; as Weaviate's relativeScoreFusion).
+package struct RelativeScoreFusion: Equatable, Sendable {
+    package init() {}
+
+    /// - Parameters:
+    ///   - lists: ids with finite scores, higher is better, each id once in a list; in any order.
+    ///   - weights: one for each list.
+    /// - Returns: each id once, by descending score; those of equal scores by id.
+    package func fuse<ID>(_ lists: [[(id: ID, score: Double)]], weights: [Double]) -> [Fused<ID>] {
+        precondition(lists.count == weights.count, "each list has a weight")
+        var scores: [ID: Double] = [:]
+        for (list, weight) in zip(lists, weights) {
+            guard let worst = list.lazy.map(\.score).min(), let best = list.lazy.map(\.score).max() else { continue }
+            for (id, score) in list {
+                scores[id, default: 0] += weight * (best > worst ? (score - worst) / (best - worst) : 1)
+            }
+        }
+        return sorted(scores)
+    }
+}
+
+private func sorted<ID>(_ scores: [ID: Double]) -> [Fused<ID>] {
+    scores.map { Fused(id: $0.key, score: $0.value) }.sorted { left, right in
+        left.score > right.score || left.score == right.score && left.id < right.id
+    }
+}
