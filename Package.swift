@@ -33,6 +33,8 @@ let package = Package(
         .target(name: "CEmbeddingKernels"),
         .systemLibrary(
             name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CPlatform"),
         .target(name: "CBenchmarks"),
@@ -44,7 +46,7 @@ let package = Package(
         .target(name: "TextSearch"),
         .target(name: "Database", dependencies: ["VectorSearch", "TextSearch", "Storage", "CPlatform", "Locks", collections]),
         .target(name: "Archives", dependencies: ["CArchive", "Storage"]),
-        .target(name: "Embedding", dependencies: ["CEmbeddingKernels", "Locks"]),
+        .target(name: "Embedding", dependencies: ["CEmbeddingKernels", "CCurl", "JSON", "Locks"]),
 
         // The wire.
         .target(name: "JSON", dependencies: ["CSimdJSON", "Locks"]),
@@ -89,7 +91,7 @@ let package = Package(
             dependencies: ["Database", "Storage", "VectorSearch", "TextSearch", "Locks", "TestSupport", "StorageTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
-            name: "EmbeddingTests", dependencies: ["Embedding", "CEmbeddingKernels", "TestSupport"], exclude: ["Fixtures"]),
+            name: "EmbeddingTests", dependencies: ["Embedding", "CEmbeddingKernels", "JSON", "Locks", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", httpTypes]),
         .testTarget(

@@ -17,6 +17,7 @@ package struct API: Sendable {
         ChunkRoutes(service: service).add(to: &router)
         SearchRoutes(service: service).add(to: &router)
         ModelRoutes(service: service).add(to: &router)
+        EmbeddingRoutes(service: service).add(to: &router)
         AdminRoutes(service: service).add(to: &router)
         ServiceRoutes(service: service, routes: router.routes.map { "\($0.method) \($0.pattern)" }).add(to: &router)
         self.router = router

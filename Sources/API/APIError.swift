@@ -220,6 +220,16 @@ extension APIError {
         switch error {
         case .providerUnavailable(let model, let reason): self.init(.embeddingService, "No text can be embedded with '\(model)': \(reason)")
         case .deadlineExceeded: self = EmbeddingGate.late
+        case .providerFailed(let model, let provider, let status, let reason):
+            let answer = status.map { "\(provider) answered with status \($0)" } ?? "\(provider) gave no answer"
+            self.init(.embeddingService, "No text can be embedded with '\(model)' now: \(answer): \(reason)")
+        case .providerResting(let model, let provider, let remaining, let reason):
+            let seconds = remaining.components.seconds + 1
+            self.init(
+                .embeddingService,
+                "No text can be embedded with '\(model)' now: \(provider) failed many times in a row and is asked again in \(seconds) s; "
+                    + "the last time: \(reason)")
+            headers[.retryAfter] = "\(seconds)"
         case .noDirection(let model): self.init(.embeddingService, "The model '\(model)' gave a text a vector without a direction")
         case .unreadableFile, .invalidModelFile, .unsupportedPrecision:
             // A model that cannot be loaded is unavailable from the start, with the reason.

@@ -7,31 +7,32 @@ final class EmbeddingGate: @unchecked Sendable {
     private let lock = Lock()
     private let left = Condition()
     private let runningLimit: Int
-    private let waitingLimit: Int
+    private let insideLimit: Int
     private var running = 0
     private var waiting = 0
+    private var remote = 0
 
     /// At most half of the worker threads, so that the other half answers what is quick.
     init(workerThreads: Int, processors: Int) {
         let inside = max(1, workerThreads / 2)
         runningLimit = min(inside, max(1, processors))
-        waitingLimit = inside - runningLimit
+        insideLimit = inside
     }
 
-    /// Those that compute and those that wait.
-    var callers: Int { lock.withLock { running + waiting } }
+    /// Those that compute, those that wait for their turn, and those that wait for a provider on the network.
+    var callers: Int { lock.withLock { inside } }
+
+    private var inside: Int { running + waiting + remote }
 
     /// Runs `body` when it is this caller's turn.
     ///
     /// - Throws: 503 if too many wait already, or if the turn does not come before `deadline`.
     func pass<Result>(before deadline: ContinuousClock.Instant, _ body: () throws -> Result) throws -> Result {
         try lock.withLock {
+            guard inside < insideLimit else { throw Self.full }
             guard running >= runningLimit else {
                 running += 1
                 return
-            }
-            guard waiting < waitingLimit else {
-                throw APIError(.unavailable, "Too many requests are waiting for embeddings; nothing was stored")
             }
             waiting += 1
             defer { waiting -= 1 }
@@ -48,6 +49,22 @@ final class EmbeddingGate: @unchecked Sendable {
             }
         }
         return try body()
+    }
+
+    /// Runs `body`, which waits for somebody else to compute: it takes no turn, and a thread all the same.
+    ///
+    /// - Throws: 503 if too many are inside already.
+    func passRemotely<Result>(_ body: () throws -> Result) throws -> Result {
+        try lock.withLock {
+            guard inside < insideLimit else { throw Self.full }
+            remote += 1
+        }
+        defer { lock.withLock { remote -= 1 } }
+        return try body()
+    }
+
+    private static var full: APIError {
+        APIError(.unavailable, "Too many requests are waiting for embeddings; nothing was stored")
     }
 
     static var late: APIError {

@@ -13,6 +13,7 @@ package final class Service: @unchecked Sendable {
 
     package let settings: Settings
     let embeddingGate: EmbeddingGate
+    let queryCache: QueryCache
     private let lock = Lock()
     private var state = State.starting
 
@@ -25,6 +26,7 @@ package final class Service: @unchecked Sendable {
     package init(settings: Settings) {
         self.settings = settings
         embeddingGate = EmbeddingGate(workerThreads: settings.workerThreads, processors: Machine.current.cores)
+        queryCache = QueryCache(limit: settings.queryCacheBytes)
     }
 
     package func start(_ database: Database, _ catalogue: ModelCatalogue) {

@@ -12,4 +12,9 @@ package enum EmbeddingError: Error, Equatable {
     case noDirection(model: String)
     /// The caller's deadline passed before all texts were embedded.
     case deadlineExceeded
+    /// A provider on the network failed, at once for good or as often as it was tried. `status` is that of its last answer, if there was
+    /// one. `reason` has nothing of the texts and nothing of the key, whatever the provider answered.
+    case providerFailed(model: String, provider: String, status: Int?, reason: String)
+    /// The provider failed so often in a row that it is not asked for the time that `remaining` says; `reason` is what it failed with.
+    case providerResting(model: String, provider: String, remaining: Duration, reason: String)
 }

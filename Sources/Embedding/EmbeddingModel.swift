@@ -6,14 +6,11 @@ package struct EmbeddingModel: Sendable, Equatable {
     package let maxTokens: Int
     /// Who computes it: "minilm" in this process, others over the network.
     package let provider: String
+    package var isLocal: Bool { provider == Self.allMiniLML6v2.provider }
     /// One sentence for a person choosing a model.
     package let summary: String
 
     static let allMiniLML6v2 = EmbeddingModel(
         name: "all-minilm-l6-v2", dimension: 384, maxTokens: 256, provider: "minilm",
         summary: "Sentence embeddings for English, computed in this process: nothing leaves the machine.")
-
-    static let embedEnglishV3 = EmbeddingModel(
-        name: "embed-english-v3.0", dimension: 1024, maxTokens: 512, provider: "cohere",
-        summary: "Cohere's embeddings for English, computed by Cohere: texts are sent over the network and need an API key.")
 }

@@ -94,12 +94,12 @@ package struct JSONValue {
         return nil
     }
 
-    /// - Parameter message: what is said of members that nobody asked for.
-    package func object(unknownField message: String = "unknown field", _ body: (inout JSONObject) -> Void) {
+    /// - Parameter message: what is said of members that nobody asked for; `nil` where they are none of our business.
+    package func object(unknownField message: String? = "unknown field", _ body: (inout JSONObject) -> Void) {
         guard isType(.object) else { return }
         var object = JSONObject(reader: reader, value: value)
         body(&object)
-        object.noteUnknownMembers(message)
+        if let message { object.noteUnknownMembers(message) }
     }
 
     /// An array whose number of elements is within `count`; elements that `read` refuses are left out.

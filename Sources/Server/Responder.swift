@@ -135,7 +135,11 @@ struct Responder {
     private func load() {
         let (settings, events, logger) = (settings, events, logger)
         startThread("quire-load") {
-            let catalogue = ModelCatalogue(modelDirectory: settings.modelDirectory)
+            if let problem = contradictionOfModels(in: settings) {
+                events.post(.refused(.configuration, problem))
+                return
+            }
+            let catalogue = ModelCatalogue(settings)
             if let problem = contradiction(of: settings, with: catalogue) {
                 events.post(.refused(.configuration, problem))
                 return

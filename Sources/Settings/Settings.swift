@@ -34,6 +34,10 @@ package struct Settings: Sendable, Equatable {
     /// What the operator believes the model's dimension to be; the server refuses to start when it is not.
     package var embeddingDimension: Int?
     package var modelDirectory: String
+    /// Besides the built-in ones.
+    package var models: [ModelSettings]
+    /// 0 means no cache.
+    package var queryCacheBytes: Int
 
     // Processes.
     package var workerThreads: Int
@@ -127,6 +131,12 @@ package struct Settings: Sendable, Equatable {
             "quire_model_dir", automatic: cache.map { $0 + "/quire/models/all-minilm-l6-v2" },
             "The weights of all-minilm-l6-v2; auto: quire/models/all-minilm-l6-v2 in $XDG_CACHE_HOME, else in ~/.cache")
 
+        models = try reader.models("models", "Models of providers on the network besides the built-in ones")
+        for variable in Self.keyVariables(of: models) { try reader.checkSecret(variable) }
+        queryCacheBytes = try reader.integer(
+            "query_cache_bytes", default: 16_777_216, in: 0...1_099_511_627_776, unit: "bytes, 0 = no cache",
+            "Memory for the vectors of the queries that were asked last")
+
         workerThreads = try reader.integer(
             "worker_threads", automatic: max(16, 4 * reader.machine.cores), in: 1...1024, unit: "threads",
             "Requests handled at the same time; auto: 4 per core, at least 16")
@@ -156,6 +166,14 @@ package struct Settings: Sendable, Equatable {
         }
     }
 
+    /// The environment variables that may hold keys of embedding providers. The keys themselves are no settings: nothing that prints
+    /// settings can print them.
+    package var keyVariables: Set<String> { Self.keyVariables(of: models) }
+
+    private static func keyVariables(of models: [ModelSettings]) -> Set<String> {
+        Set(["COHERE_API_KEY", "OPENAI_API_KEY"] + models.compactMap(\.keyVariable))
+    }
+
     private static func automaticRunDirectory(_ reader: SettingsReader, port: Int) -> String {
         if reader.machine.isRoot { return "/run/quire/\(port)" }
         // A relative XDG_RUNTIME_DIR is invalid and to be ignored (XDG Base Directory Specification 0.8); the same is done for TMPDIR.
@@ -167,7 +185,7 @@ package struct Settings: Sendable, Equatable {
     }
 }
 
-private func modelName(_ text: String) -> String? {
+func modelName(_ text: String) -> String? {
     let isName = text.utf8.allSatisfy { byte in
         let scalar = Unicode.Scalar(byte)
         return scalar.properties.isAlphabetic && scalar.isASCII || ("0"..."9").contains(scalar) || [".", "_", "-"].contains(scalar)

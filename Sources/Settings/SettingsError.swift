@@ -2,6 +2,10 @@
 package enum SettingsError: Error, Equatable {
     /// A value that cannot be read, is out of range, or contradicts another setting.
     case refused(name: String, value: String, origin: SettingOrigin, accepted: String)
+    /// A value that must be there and is not.
+    case missing(name: String, origin: SettingOrigin, accepted: String)
+    /// A variable with a secret that cannot be one. It is not shown.
+    case refusedSecret(name: String)
     /// A key of the configuration file that no setting of this version has.
     case unknownKey(String, origin: SettingOrigin)
     /// A variable that asks for a protection this version does not have: going on would be a false sense of safety.
@@ -39,6 +43,10 @@ extension SettingsError: CustomStringConvertible {
         switch self {
         case .refused(let name, let value, let origin, let accepted):
             "\(name): \"\(oneLine(value))\" (\(origin)) is refused; accepted: \(accepted)"
+        case .missing(let name, let origin, let accepted):
+            "\(name) (\(origin)) is missing; accepted: \(accepted)"
+        case .refusedSecret(let name):
+            "\(name) (from the environment, not shown) is refused; accepted: visible ASCII characters without spaces, or unset"
         case .unknownKey(let key, let origin):
             "\(oneLine(key)) (\(origin)) is not a setting of this version; `quire config show` lists them"
         case .notEnforced(let name, let value):

@@ -22,7 +22,7 @@ package struct SettingDeclaration: Sendable, Equatable {
 struct SettingsReader {
     let machine: Machine
     private let environment: EnvironmentVariablesProvider
-    private let file: SettingsFile?
+    let file: SettingsFile?
     private(set) var declarations: [SettingDeclaration] = []
 
     init(environment: [String: String], file: SettingsFile?, machine: Machine) {
@@ -88,6 +88,9 @@ struct SettingsReader {
         try value(name, default: "\(defaultValue)", accepted: "true or false", summary) { flagValue($0) }
     }
 
+    /// Notes a setting that is not one value.
+    mutating func declare(_ declaration: SettingDeclaration) { declarations.append(declaration) }
+
     /// Refuses a protection that a later version has and this one does not.
     func refuseUnlessOff(_ name: String) throws(SettingsError) {
         guard let text = environmentText(name), flagValue(text) != false else { return }
@@ -127,7 +130,7 @@ struct SettingsReader {
 }
 
 /// The words that mean yes and no in environment variables; nil for any other.
-private func flagValue(_ text: String) -> Bool? {
+func flagValue(_ text: String) -> Bool? {
     switch text.lowercased() {
     case "true", "1", "yes", "on": true
     case "false", "0", "no", "off": false

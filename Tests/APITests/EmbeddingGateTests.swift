@@ -64,6 +64,32 @@ struct EmbeddingGateTests {
         #expect(gate.callers == 0)
     }
 
+    @Test("who waits for a provider on the network takes a place and no turn")
+    func remote() throws {
+        let gate = EmbeddingGate(workerThreads: 8, processors: 1)
+        let numbers = Shared(Numbers())
+        let callers = (0..<4).map { _ in
+            Background {
+                try gate.passRemotely {
+                    numbers.update { $0.inside += 1 }
+                    numbers.wait { $0.isOpen }
+                }
+            }
+        }
+        numbers.wait { $0.inside == 4 }
+
+        for refused in [
+            #expect(throws: APIError.self) { try gate.passRemotely {} },
+            #expect(throws: APIError.self) { try gate.pass(before: .now + .seconds(30)) {} },
+        ] { #expect(refused?.type == .unavailable && refused?.headers[.retryAfter] == "1") }
+
+        numbers.update { $0.isOpen = true }
+        for caller in callers { try caller.value() }
+        #expect(gate.callers == 0)
+        #expect(throws: CancellationError.self) { try gate.passRemotely { throw CancellationError() } }
+        try gate.pass(before: .now + .seconds(1)) {}
+    }
+
     @Test("an error of the work leaves the gate open")
     func errors() throws {
         struct Failed: Error {}

@@ -87,7 +87,7 @@ struct LibraryTests {
             (#"{"name":"n","metric":"hamming"}"#, "body.metric", "known: 'cosine', 'dot', 'l2'"),
             (
                 #"{"name":"n","embedding_model":"bert"}"#, "body.embedding_model",
-                "known: 'all-minilm-l6-v2', 'embed-english-v3.0', 'external'"
+                "known: 'all-minilm-l6-v2', 'embed-english-v3.0', "
             ),
             (#"{"name":"n","embedding_model":"external"}"#, "body.embedding_dimension", "is required for the model 'external'"),
             (

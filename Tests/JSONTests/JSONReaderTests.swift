@@ -193,6 +193,16 @@ struct JSONDocumentTests {
         #expect(throws: JSONSyntaxError.self) { try JSONDocument(parsing: nested(100_000)) }
     }
 
+    @Test("members that are none of our business are ignored where we say so, at that level only")
+    func openObjects() throws {
+        let found = try problems(#"{"a":{"x":1,"more":2},"more":{}}"#) { reader in
+            reader.root.object(unknownField: nil) { object in
+                _ = object.optional("a") { $0.object { _ = $0.optional("x") { $0.integer(in: 0...9) } } }
+            }
+        }
+        #expect(found.map(\.location) == [[.key("body"), .key("a"), .key("more")]])
+    }
+
     @Test("a parser serves small documents again after a large one")
     func reuse() throws {
         for count in [10, 200_000, 10] {

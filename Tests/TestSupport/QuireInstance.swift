@@ -8,6 +8,7 @@ package final class QuireInstance: @unchecked Sendable {
     package let port: Int
     package let environment: [String: String]
     private let launcher: [String]
+    private let options: [String]
     private var supervisor: ChildProcess?
     private var nginx: ChildProcess?
 
@@ -24,10 +25,16 @@ package final class QuireInstance: @unchecked Sendable {
 
     /// Starts everything and waits until it is ready.
     ///
-    /// - Parameter launcher: a command that the server's path is appended to, and which ends by becoming that program.
-    package init(_ settings: [String: String] = [:], launcher: [String] = [], awaitingReady: Bool = true) throws {
+    /// - Parameters:
+    ///   - launcher: a command that the server's path is appended to, and which ends by becoming that program.
+    ///   - file: what the server's configuration file says; without it, it has none.
+    package init(
+        _ settings: [String: String] = [:], launcher: [String] = [], file: String? = nil, awaitingReady: Bool = true
+    ) throws {
         self.launcher = launcher
         directory = TemporaryDirectory()
+        let directory = directory
+        options = try file.map { ["--config", try directory.write("quire.yaml", $0)] } ?? []
         port = freePort()
         var environment = settings
         environment["PORT"] = "\(port)"
@@ -64,7 +71,7 @@ package final class QuireInstance: @unchecked Sendable {
     }
 
     package func startServer() throws {
-        let command = launcher + ["\(builtProducts)/quire-server"]
+        let command = launcher + ["\(builtProducts)/quire-server"] + options
         supervisor = try ChildProcess(command[0], Array(command.dropFirst()), environment: environment, in: directory)
     }
 

@@ -187,24 +187,4 @@ extension Service {
             return chunk.record(Array(embeddings[next]))
         }
     }
-
-    /// Text as vectors of the library's model.
-    ///
-    /// Documents take their turn at the gate; a query is short and goes straight ahead.
-    ///
-    /// - Throws: 400 for a library that takes only vectors, 503 if the model's provider is missing or fails, or if it is not done in
-    ///   time: a reply that nginx no longer waits for must not be a write.
-    func embed(_ texts: [String], as inputType: EmbeddingInputType, for library: LibraryRecord) throws -> Embeddings {
-        guard library.model != LibraryRecord.externalModel else {
-            throw APIError(.invalidRequest, "The library takes only precomputed vectors: its embedding_model is '\(library.model)'")
-        }
-        let catalogue = try catalogue
-        guard let model = catalogue.model(named: library.model) else {
-            throw EmbeddingError.providerUnavailable(model: library.model, reason: "this version's catalogue does not have it")
-        }
-        let provider = try catalogue.provider(for: model)
-        let deadline = ContinuousClock.now + Self.embeddingLimit
-        guard inputType == .document else { return try provider.embed(texts, as: inputType, deadline: deadline) }
-        return try embeddingGate.pass(before: deadline) { try provider.embed(texts, as: inputType, deadline: deadline) }
-    }
 }

@@ -233,7 +233,8 @@ extension JSONValue {
     func embedding(for library: LibraryRecord) -> [Float]? {
         let vector: [Float]?
         if type == .string {
-            vector = string().flatMap(floats(fromBase64:))
+            vector = string().flatMap(Base64.floats)
+            if vector == nil { note(.invalidBase64, "must be an array of numbers or the base64 of little-endian 32-bit floats") }
         } else {
             vector = floats(expected: library.dimension)
         }
@@ -266,16 +267,4 @@ extension JSONValue {
     }
 
     func pageNumber() -> Int? { integer(in: 0...Int(Int32.max)) }
-
-    private func floats(fromBase64 text: String) -> [Float]? {
-        guard let bytes = base64Decoded(text), bytes.count % 4 == 0 else {
-            note(.invalidBase64, "must be an array of numbers or the base64 of little-endian 32-bit floats")
-            return nil
-        }
-        return bytes.withUnsafeBytes { buffer in
-            (0..<bytes.count / 4).map {
-                Float(bitPattern: UInt32(littleEndian: buffer.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)))
-            }
-        }
-    }
 }

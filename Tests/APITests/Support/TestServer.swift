@@ -25,9 +25,11 @@ final class TestServer {
     /// - Parameters:
     ///   - model: where the weights are; without them no text is embedded.
     ///   - starts: whether the service is given its database.
-    init(_ environment: [String: String] = [:], model: String? = nil, starts: Bool = true, disk: Disk = Disk(), budget: Budget = .unlimited)
-        throws
-    {
+    ///   - catalogue: another one than that of these weights.
+    init(
+        _ environment: [String: String] = [:], model: String? = nil, catalogue: ModelCatalogue? = nil, starts: Bool = true,
+        disk: Disk = Disk(), budget: Budget = .unlimited
+    ) throws {
         let machine = Machine(userID: 1000, home: "/home/nobody", cores: 2, memoryBytes: 8 << 30)
         settings = try Settings.load(environment: environment, machine: machine)
         service = Service(settings: settings)
@@ -35,7 +37,7 @@ final class TestServer {
         let service = service
         database = try Database(
             directory: directory.path, fileSystem: disk, durability: .os, budget: budget, storageFailed: { service.fail($0) })
-        if starts { service.start(database, ModelCatalogue(modelDirectory: model)) }
+        if starts { service.start(database, catalogue ?? ModelCatalogue(modelDirectory: model)) }
     }
 
     deinit {

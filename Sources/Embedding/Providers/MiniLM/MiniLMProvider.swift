@@ -43,6 +43,7 @@ package final class MiniLMProvider: EmbeddingProvider {
     ) throws(EmbeddingError) -> Embeddings {
         let width = encoder.shape.width
         var values = [Float](repeating: 0, count: texts.count * width)
+        var tokens = 0
         try values.withUnsafeMutableBufferPointer { values throws(EmbeddingError) in
             try scratch.withScratch { scratch throws(EmbeddingError) in
                 var run = Run()
@@ -54,6 +55,7 @@ package final class MiniLMProvider: EmbeddingProvider {
                         throw .noDirection(model: model.name)
                     }
                     done += run.lengths.count
+                    tokens += run.ids.count
                 }
                 for text in texts {
                     let before = run.ids.count
@@ -71,7 +73,7 @@ package final class MiniLMProvider: EmbeddingProvider {
                 try finish()
             }
         }
-        return Embeddings(dimension: width, values: values)
+        return Embeddings(dimension: width, values: values, tokens: tokens)
     }
 
     /// Texts that go through the encoder together.
