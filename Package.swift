@@ -46,6 +46,7 @@ let package = Package(
         .target(name: "TextSearch"),
         .target(name: "Database", dependencies: ["VectorSearch", "TextSearch", "Storage", "CPlatform", "Locks", collections]),
         .target(name: "Archives", dependencies: ["CArchive", "Storage"]),
+        .target(name: "Chunking"),
         .target(name: "Embedding", dependencies: ["CEmbeddingKernels", "CCurl", "JSON", "Locks"]),
 
         // The wire.
@@ -54,7 +55,8 @@ let package = Package(
         .target(
             name: "API",
             dependencies: [
-                "Database", "Storage", "Archives", "VectorSearch", "Embedding", "JSON", "HTTP", "Settings", "Locks", httpTypes, logging,
+                "Database", "Storage", "Archives", "VectorSearch", "Chunking", "Embedding", "JSON", "HTTP", "Settings", "Locks", httpTypes,
+                logging,
             ],
             resources: [.embedInCode("Resources")]),
         .target(name: "FastCGI", dependencies: ["CFastCGI", "CPlatform", "Locks", "HTTP", httpTypes]),
@@ -90,10 +92,11 @@ let package = Package(
             name: "DatabaseTests",
             dependencies: ["Database", "Storage", "VectorSearch", "TextSearch", "Locks", "TestSupport", "StorageTestSupport"],
             exclude: ["Fixtures"]),
+        .testTarget(name: "ChunkingTests", dependencies: ["Chunking", "Embedding", "TestSupport"]),
         .testTarget(
             name: "EmbeddingTests", dependencies: ["Embedding", "CEmbeddingKernels", "JSON", "Locks", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
-        .testTarget(name: "HTTPTests", dependencies: ["HTTP", httpTypes]),
+        .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport", httpTypes]),
         .testTarget(
             name: "APITests",
             dependencies: [

@@ -6,6 +6,7 @@ package enum Refusal: Sendable, Equatable {
     case bodyTooLarge(limit: Int)
     case bodyIncomplete(expected: Int, received: Int)
     case headersTooLarge(limit: Int)
+    case tooManyStreams(limit: Int)
     case malformed(String)
 }
 
@@ -18,6 +19,8 @@ extension API {
             case .bodyIncomplete(let expected, let received):
                 APIError(.invalidRequest, "The body ends after \(received) of \(expected) bytes")
             case .headersTooLarge(let limit): APIError(.headersTooLarge, "The request has more than \(limit) header fields")
+            case .tooManyStreams(let limit):
+                APIError(.unavailable, "As many streams are running as may at one time: \(limit)")
             case .malformed(let reason): APIError(.invalidRequest, reason)
             }
         return complete(error.response(requestID: request.id), for: request)

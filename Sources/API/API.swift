@@ -2,7 +2,14 @@ package import HTTP
 import HTTPTypes
 package import Logging
 
-typealias Handler = @Sendable (Request, PathParameters) throws -> Response
+/// What answers the requests of a route.
+enum RouteHandler: Sendable {
+    case whole(@Sendable (Request, PathParameters) throws -> Response)
+    /// Reads the body while it arrives.
+    case streamed(@Sendable (Request, PathParameters, any IncomingBody) throws -> Response)
+}
+
+typealias Handler = RouteHandler
 
 /// The REST interface: every resource, and the way of a request from method and path to a response.
 package struct API: Sendable {
@@ -29,9 +36,32 @@ package struct API: Sendable {
         router.routes.map { ($0.method.rawValue, $0.pattern) }
     }
 
+    /// What answers `request`, whose body is not looked at: also where it is an error, the client hears of it in its turn.
+    package func handler(of request: Request) -> RequestHandler {
+        switch router.match(request.method, path: request.path) {
+        case .found(.whole(let handle), let parameters):
+            return .whole { request in answer(request) { try handle(request, parameters) } }
+        case .found(.streamed(let handle), let parameters):
+            return .streamed { request, body in answer(request) { try handle(request, parameters, body) } }
+        case .notFound:
+            let error = APIError(.notFound, "There is nothing at this path; /openapi.json lists what there is")
+            return .whole { request in answer(request) { throw error } }
+        case .methodNotAllowed(let methods):
+            let allowed = methods.map(\.rawValue).joined(separator: ", ")
+            var error = APIError(.methodNotAllowed, "This path knows \(allowed)")
+            error.headers[.allow] = allowed
+            return .whole { [error] request in answer(request) { throw error } }
+        }
+    }
+
+    /// Answers a request whose body is there.
     package func respond(to request: Request) -> Response {
+        handler(of: request).respond(to: request)
+    }
+
+    private func answer(_ request: Request, _ handle: () throws -> Response) -> Response {
         do {
-            return complete(try handle(request), for: request)
+            return complete(try handle(), for: request)
         } catch {
             let failure = APIError(error)
             if failure.type == .internalError {
@@ -42,19 +72,14 @@ package struct API: Sendable {
             return complete(failure.response(requestID: request.id), for: request)
         }
     }
+}
 
-    private func handle(_ request: Request) throws -> Response {
-        switch router.match(request.method, path: request.path) {
-        case .found(let handler, let parameters):
-            return try handler(request, parameters)
-        case .notFound:
-            throw APIError(.notFound, "There is nothing at this path; /openapi.json lists what there is")
-        case .methodNotAllowed(let methods):
-            let allowed = methods.map(\.rawValue).joined(separator: ", ")
-            var error = APIError(.methodNotAllowed, "This path knows \(allowed)")
-            error.headers[.allow] = allowed
-            throw error
-        }
+extension Router where Handler == RouteHandler {
+    /// A route whose handler takes the body whole, as most do.
+    mutating func add(
+        _ method: HTTPRequest.Method, _ pattern: String, _ handle: @escaping @Sendable (Request, PathParameters) throws -> Response
+    ) {
+        add(method, pattern, .whole(handle))
     }
 }
 

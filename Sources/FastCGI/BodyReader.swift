@@ -1,11 +1,9 @@
-import CFastCGI
-
 /// Reads the body of one request to its end, within limits of size and time.
 struct BodyReader {
-    private let stream: UnsafeMutablePointer<FCGX_Stream>
+    private let stream: InputStream
     private let configuration: FastCGIConfiguration
 
-    init(_ stream: UnsafeMutablePointer<FCGX_Stream>, configuration: FastCGIConfiguration) {
+    init(_ stream: InputStream, configuration: FastCGIConfiguration) {
         self.stream = stream
         self.configuration = configuration
     }
@@ -28,13 +26,10 @@ struct BodyReader {
         let deadline = ContinuousClock.now + configuration.bodyTimeout
         if let announced, !isTooLarge { body.reserveCapacity(announced) }
 
-        // Reads what libfcgi has buffered before it asks for more: one call of FCGX_GetStr for the whole body would wait for
-        // as long as a client sends a byte now and then.
         while true {
-            let first = FCGX_GetChar(stream)
-            guard first != endOfStream else { break }
-            let rest = UnsafeBufferPointer(start: stream.pointee.rdNext, count: stream.pointee.stop - stream.pointee.rdNext)
-            received += 1 + rest.count
+            let piece = stream.available()
+            guard !piece.isEmpty else { break }
+            received += piece.count
             if !isTooLarge, received > limit {
                 isTooLarge = true
                 body = []
@@ -42,15 +37,12 @@ struct BodyReader {
             if isTooLarge {
                 guard received - limit <= configuration.maxDiscardedBytes else { return .tooLarge }
             } else {
-                body.append(UInt8(first))
-                body.append(contentsOf: rest)
+                body.append(contentsOf: piece)
             }
-            stream.pointee.rdNext = stream.pointee.stop
+            stream.consume(piece.count)
             guard ContinuousClock.now < deadline else { return .broken }
         }
-        guard FCGX_GetError(stream) == 0 else { return .broken }
+        guard stream.error == 0 else { return .broken }
         return isTooLarge ? .tooLarge : .whole(body)
     }
-
-    private let endOfStream: CInt = -1
 }

@@ -9,23 +9,23 @@ import HTTPTypes
 /// body would be parsed as the next FastCGI request, written by the client (a POST was made to run a forged DELETE so).
 struct Exchange {
     private let configuration: FastCGIConfiguration
-    private let handler: FastCGIServer.Handler
+    private let route: FastCGIServer.Route
     private let rejected: FastCGIServer.RejectionHandler
-    private let timeout: timeval
+    private let shared: SharedState
 
     init(
-        configuration: FastCGIConfiguration, handler: @escaping FastCGIServer.Handler,
-        rejected: @escaping FastCGIServer.RejectionHandler
+        configuration: FastCGIConfiguration, route: @escaping FastCGIServer.Route,
+        rejected: @escaping FastCGIServer.RejectionHandler, shared: SharedState
     ) {
         self.configuration = configuration
-        self.handler = handler
+        self.route = route
         self.rejected = rejected
-        timeout = timeval(configuration.socketTimeout)
+        self.shared = shared
     }
 
     /// Reads a request from `connection`, answers it and closes the connection.
     func run(on connection: Int32) {
-        setTimeouts(of: connection)
+        setTimeouts(of: connection, to: configuration.socketTimeout)
         // libfcgi keeps the address, so it has to stay the same.
         let library = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
         defer { library.deallocate() }
@@ -41,13 +41,13 @@ struct Exchange {
         guard FCGX_Accept_r(library) == 0 else { return }
         library.pointee.keepConnection = 0
 
-        answer(library.pointee)
+        answer(library.pointee, on: connection)
         // Frees and closes. FCGX_Finish_r would first end the reply properly, also where there is none to end.
         FCGX_Free(library, 1)
     }
 
-    private func setTimeouts(of connection: Int32) {
-        withUnsafeBytes(of: timeout) { timeout in
+    private func setTimeouts(of connection: Int32, to duration: Duration) {
+        withUnsafeBytes(of: timeval(duration)) { timeout in
             for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
                 let result = setsockopt(connection, SOL_SOCKET, option, timeout.baseAddress, socklen_t(timeout.count))
                 precondition(result == 0, "a unix socket takes timeouts")
@@ -55,43 +55,79 @@ struct Exchange {
         }
     }
 
-    /// Reads the request that `library` holds and answers it, unless the connection broke within the body.
-    private func answer(_ library: FCGX_Request) {
+    /// Answers the request that `library` holds, after reading its body or while that arrives.
+    private func answer(_ library: FCGX_Request, on connection: Int32) {
         let parameters = RequestParameters(library.envp)
-        var request = parameters.request
-        let body = BodyReader(library.in, configuration: configuration).read(announced: parameters.contentLength)
+        let handler = route(parameters.request)
+        if case .streamed(let respond) = handler, parameters.rejection == nil {
+            let body = StreamedBody(InputStream(library.in), announced: parameters.contentLength) { shared.isStopping }
+            answer(parameters.request, body, library, on: connection, respond)
+        } else if let response = response(to: parameters, handler, InputStream(library.in)) {
+            _ = send(response, parameters.request.method, library)
+        }
+    }
 
-        let rejection: RequestRejection?
+    /// Reads the body to its end. There is no response if the connection broke within it.
+    private func response(to parameters: RequestParameters, _ handler: RequestHandler, _ input: InputStream) -> Response? {
+        var request = parameters.request
+        let body = BodyReader(input, configuration: configuration).read(announced: parameters.contentLength)
         switch (body, parameters.rejection, parameters.contentLength) {
         case (.broken, _, _):
-            return
+            return nil
         case (_, let unfit?, _):
-            rejection = unfit
+            return rejected(unfit, request)
         case (.tooLarge, nil, _):
-            rejection = .bodyTooLarge(limit: configuration.maxBodyBytes)
+            return rejected(.bodyTooLarge(limit: configuration.maxBodyBytes), request)
         case (.whole(let bytes), nil, let announced?) where bytes.count < announced:
-            rejection = .bodyIncomplete(expected: announced, received: bytes.count)
+            return rejected(.bodyIncomplete(expected: announced, received: bytes.count), request)
         case (.whole(let bytes), nil, let announced?) where bytes.count > announced:
-            rejection = .badRequest("the body is longer than Content-Length")
+            return rejected(.badRequest("the body is longer than Content-Length"), request)
         case (.whole(let bytes), nil, _):
             request.body = bytes
-            rejection = nil
+            return handler.respond(to: request)
         }
+    }
 
-        let method = request.method
-        let response: Response
-        if let rejection {
-            response = rejected(rejection, request)
-        } else {
-            response = handler(request)
+    /// Lets `respond` read the body.
+    private func answer(
+        _ request: Request, _ body: StreamedBody, _ library: FCGX_Request, on connection: Int32,
+        _ respond: (Request, any IncomingBody) -> Response
+    ) {
+        setTimeouts(of: connection, to: configuration.streamTimeout)
+        let limit = configuration.maxStreams
+        let response = shared.withStream(limit: limit) { respond(request, body) } ?? rejected(.tooManyStreams(limit: limit), request)
+        let isRead = body.state == .ended
+        let isGone = body.state == .failed(.clientGone)
+        body.close()
+        guard !isGone else { return }
+        if send(response, request.method, library), !isRead { linger(on: connection) }
+    }
+
+    /// Throws away what nginx still passes on of a body, until it has taken the reply and closes. Were the connection closed at once,
+    /// nginx would fail to pass on the next bytes, and not look for a reply any more.
+    private func linger(on connection: Int32) {
+        // Where connections are not kept, nginx takes a reply for whole at their end only.
+        shutdown(connection, Int32(SHUT_WR))
+        let deadline = ContinuousClock.now + configuration.lingerTimeout
+        withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 1) { buffer in
+            while case let rest = deadline - .now, rest > .zero {
+                var waiting = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
+                poll(&waiting, 1, Int32(clamping: Int(rest / .milliseconds(1)) + 1))
+                let count = recv(connection, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
+                guard count > 0 || count < 0 && (errno == EAGAIN || errno == EINTR) else { return }
+            }
         }
+    }
+
+    /// Whether the reply was sent to its end, as far as we can tell.
+    private func send(_ response: Response, _ method: HTTPRequest.Method, _ library: FCGX_Request) -> Bool {
         put(ResponseHead.bytes(of: response, method: method), to: library.out)
         if ResponseHead.isFollowedByBody(response, method: method) {
-            guard putBody(of: response, to: library.out!) else { return }
+            guard putBody(of: response, to: library.out!) else { return false }
         }
         // What is still buffered goes out here. A client that left shows only now, and nobody is left to be told.
         FCGX_FClose(library.err)
-        FCGX_FClose(library.out)
+        return FCGX_FClose(library.out) == 0
     }
 
     /// Whether the reply may be ended: one that is not whole is not, so that nginx, and then the client, sees that it broke off.

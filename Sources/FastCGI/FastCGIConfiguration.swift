@@ -4,7 +4,9 @@ package struct FastCGIConfiguration: Sendable {
     package var listeningDescriptor: Int32
     /// Requests handled at one time. Each has a thread of its own and there is no queue but the socket's backlog.
     package var workerThreads: Int
-    /// A longer body is read to its end, not kept, and answered by `rejected`.
+    /// How many of them may have a streamed body, which takes as long as its client likes; more are answered by `rejected`.
+    package var maxStreams: Int
+    /// A longer body is read to its end, not kept, and answered by `rejected`. A streamed body has no limit.
     package var maxBodyBytes: Int
     /// How much of a body that will not be used is read so that nginx can be answered before the connection is closed.
     package var maxDiscardedBytes: Int
@@ -12,23 +14,34 @@ package struct FastCGIConfiguration: Sendable {
     package var socketTimeout: Duration
     /// The longest time that reading one body may take; bounds a client that sends a byte now and then.
     package var bodyTimeout: Duration
+    /// Instead of both for a streamed body and the reply to it. Longer than nginx waits for the client, so that it is nginx that ends a
+    /// connection of which nothing comes.
+    package var streamTimeout: Duration
+    /// How long the connection is held after a reply that did not wait for the end of a streamed body, until nginx has taken it.
+    package var lingerTimeout: Duration
     /// Stack of each worker thread, at least 1 MB.
     package var stackBytes: Int
 
     package init(
-        listeningDescriptor: Int32 = 0, workerThreads: Int, maxBodyBytes: Int, maxDiscardedBytes: Int = 64 << 20,
-        socketTimeout: Duration = .seconds(30), bodyTimeout: Duration = .seconds(120), stackBytes: Int = 2 << 20
+        listeningDescriptor: Int32 = 0, workerThreads: Int, maxStreams: Int? = nil, maxBodyBytes: Int,
+        maxDiscardedBytes: Int = 64 << 20, socketTimeout: Duration = .seconds(30), bodyTimeout: Duration = .seconds(120),
+        streamTimeout: Duration = .seconds(330), lingerTimeout: Duration = .seconds(2), stackBytes: Int = 2 << 20
     ) {
         precondition(workerThreads > 0, "a server without workers answers nobody")
         precondition(maxBodyBytes >= 0 && maxDiscardedBytes >= 0, "sizes are not negative")
-        precondition(socketTimeout >= .milliseconds(1) && bodyTimeout > .zero, "a timeout of zero would mean none at all")
+        precondition(
+            min(socketTimeout, streamTimeout) >= .milliseconds(1) && bodyTimeout > .zero, "a timeout of zero would mean none at all")
         precondition(stackBytes >= 1 << 20, "handlers may rely on 1 MB of stack")
         self.listeningDescriptor = listeningDescriptor
         self.workerThreads = workerThreads
+        // The other half answers what is quick.
+        self.maxStreams = maxStreams ?? max(1, workerThreads / 2)
         self.maxBodyBytes = maxBodyBytes
         self.maxDiscardedBytes = maxDiscardedBytes
         self.socketTimeout = socketTimeout
         self.bodyTimeout = bodyTimeout
+        self.streamTimeout = streamTimeout
+        self.lingerTimeout = lingerTimeout
         self.stackBytes = stackBytes
     }
 }

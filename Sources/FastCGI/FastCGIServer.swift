@@ -14,23 +14,24 @@ import Synchronization
 /// Neither of libfcgi's traps for signals stays set: its handlers for SIGTERM and SIGUSR1 are put back to what was there, and
 /// SIGPIPE is ignored for the whole process. `FCGI_WEB_SERVER_ADDRS`, which libfcgi reads, concerns TCP only.
 package final class FastCGIServer: Sendable {
-    /// Answers one request, synchronously, on a worker thread; many at one time.
-    package typealias Handler = @Sendable (Request) -> Response
+    /// Chooses what answers a request, whose body has not been read yet. It is called, and then answers, on a worker thread; many at
+    /// one time.
+    package typealias Route = @Sendable (Request) -> RequestHandler
     /// Answers a request that must not be executed. What could be read of it is there for the id, the method and the path.
     package typealias RejectionHandler = @Sendable (RequestRejection, Request) -> Response
 
     private let configuration: FastCGIConfiguration
-    private let handler: Handler
+    private let route: Route
     private let rejected: RejectionHandler
     private let shared: SharedState
     private let wasStarted = Atomic<Bool>(false)
 
     /// Checks the socket and libfcgi; accepts nothing yet.
     package init(
-        configuration: FastCGIConfiguration, rejected: @escaping RejectionHandler, handler: @escaping Handler
+        configuration: FastCGIConfiguration, rejected: @escaping RejectionHandler, route: @escaping Route
     ) throws(FastCGIError) {
         self.configuration = configuration
-        self.handler = handler
+        self.route = route
         self.rejected = rejected
         try Self.prepare(configuration.listeningDescriptor)
         let code = Self.libraryCode
@@ -41,7 +42,7 @@ package final class FastCGIServer: Sendable {
     /// Starts the worker threads and returns at once. A server can be started once.
     package func start() throws(FastCGIError) {
         guard !wasStarted.exchange(true, ordering: .relaxed) else { throw .alreadyStarted }
-        let exchange = Exchange(configuration: configuration, handler: handler, rejected: rejected)
+        let exchange = Exchange(configuration: configuration, route: route, rejected: rejected, shared: shared)
         var workers: [Worker] = []
         for _ in 0..<configuration.workerThreads { workers.append(try Worker(shared: shared, exchange: exchange)) }
 

@@ -6,6 +6,8 @@ package enum RequestRejection: Sendable, Equatable {
     case bodyIncomplete(expected: Int, received: Int)
     /// There are more header fields than `limit`.
     case headersTooLarge(limit: Int)
+    /// So many requests with a streamed body are being answered.
+    case tooManyStreams(limit: Int)
     /// The parameters do not make a request; the reason is for the client.
     case badRequest(String)
 }

@@ -11,6 +11,7 @@ final class SharedState: Sendable {
     private let finishedEvent: Int32
     private let stopping = Atomic<Bool>(false)
     private let runningWorkers = Atomic<Int>(0)
+    private let runningStreams = Atomic<Int>(0)
 
     init(listeningDescriptor: Int32) throws(FastCGIError) {
         self.listeningDescriptor = listeningDescriptor
@@ -57,6 +58,13 @@ final class SharedState: Sendable {
             poll(&waiting, 1, Int32(clamping: Int(left / .milliseconds(1)) + 1))
         }
         return true
+    }
+
+    /// Runs `body` unless `limit` of those that run have a streamed body already.
+    func withStream<Result>(limit: Int, _ body: () -> Result) -> Result? {
+        defer { runningStreams.subtract(1, ordering: .relaxed) }
+        guard runningStreams.add(1, ordering: .relaxed).newValue <= limit else { return nil }
+        return body()
     }
 
     private func raise(_ event: Int32) {

@@ -120,8 +120,8 @@ struct Responder {
         return orConfigurationError("cannot serve on descriptor \(configuration.listeningDescriptor)") { () throws(FastCGIError) in
             try FastCGIServer(configuration: configuration) { rejection, request in
                 api.refuse(request, Refusal(rejection))
-            } handler: { request in
-                api.respond(to: request)
+            } route: { request in
+                api.handler(of: request)
             }
         }
     }
@@ -204,6 +204,7 @@ extension Refusal {
         case .bodyTooLarge(let limit): self = .bodyTooLarge(limit: limit)
         case .bodyIncomplete(let expected, let received): self = .bodyIncomplete(expected: expected, received: received)
         case .headersTooLarge(let limit): self = .headersTooLarge(limit: limit)
+        case .tooManyStreams(let limit): self = .tooManyStreams(limit: limit)
         case .badRequest(let reason): self = .malformed(reason)
         }
     }

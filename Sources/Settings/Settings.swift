@@ -27,6 +27,7 @@ package struct Settings: Sendable, Equatable {
     package var maxTitleLength: Int
     package var maxAuthorLength: Int
     package var maxBodyBytes: Int
+    package var maxLineBytes: Int
 
     // Embedding.
     /// A name of the model catalogue, which is the server's to know: only its shape is checked here.
@@ -119,6 +120,9 @@ package struct Settings: Sendable, Equatable {
             "max_author_length", default: 200, in: 1...100_000, unit: "Unicode scalars", "Length of an author's name")
         maxBodyBytes = try reader.integer(
             "max_body_bytes", default: 33_554_432, in: 1024...1_073_741_824, unit: "bytes", "The largest request body")
+        maxLineBytes = try reader.integer(
+            "max_line_bytes", default: 33_554_432, in: 1024...1_073_741_824, unit: "bytes",
+            "The longest line of a streamed request body, which has no limit itself")
 
         embeddingModel = try reader.value(
             "embedding_model", default: "all-minilm-l6-v2", accepted: "a model's name: at most 64 letters, digits and . _ -",

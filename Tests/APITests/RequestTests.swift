@@ -191,6 +191,7 @@ struct RequestTests {
         let request = Request(method: .post, path: "/v1/libraries", id: "test-1")
 
         for (refusal, status, detail) in [
+            (Refusal.tooManyStreams(limit: 8), 503, "As many streams are running as may at one time: 8"),
             (Refusal.bodyTooLarge(limit: 10), 413, "The body is larger than MAX_BODY_BYTES = 10"),
             (.bodyIncomplete(expected: 9, received: 4), 400, "The body ends after 4 of 9 bytes"),
             (.headersTooLarge(limit: 128), 431, "The request has more than 128 header fields"),

@@ -70,6 +70,12 @@ final class FastCGIClient {
         return true
     }
 
+    /// Whether the connection takes bytes; a peer that does not read for 50 ms holds it up.
+    var canSend: Bool {
+        var waiting = pollfd(fd: connection, events: Int16(POLLOUT), revents: 0)
+        return poll(&waiting, 1, 50) > 0
+    }
+
     func stopSending() { shutdown(connection, Int32(SHUT_WR)) }
 
     /// Whether the peer says anything, or closes the connection, within a time.

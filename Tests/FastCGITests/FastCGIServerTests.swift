@@ -348,7 +348,8 @@ import Testing
         let configuration = FastCGIConfiguration(
             listeningDescriptor: socket.descriptor, workerThreads: 2, maxBodyBytes: 1, stackBytes: 1 << 50)
         let server = try FastCGIServer(
-            configuration: configuration, rejected: { _, _ in Response(status: .badRequest) }, handler: { _ in Response(status: .ok) })
+            configuration: configuration, rejected: { _, _ in Response(status: .badRequest) },
+            route: { _ in .whole { _ in Response(status: .ok) } })
 
         #expect(throws: FastCGIError.systemCallFailed(call: "pthread_create", errno: EAGAIN)) { try server.start() }
         #expect(server.stop(drainingFor: .zero))
@@ -390,10 +391,10 @@ import Testing
     }
 
     private func makeServer(
-        _ descriptor: Int32, handler: @escaping FastCGIServer.Handler = { _ in Response(status: .ok) }
+        _ descriptor: Int32, handler: @escaping @Sendable (Request) -> Response = { _ in Response(status: .ok) }
     ) throws -> FastCGIServer {
         try FastCGIServer(
             configuration: FastCGIConfiguration(listeningDescriptor: descriptor, workerThreads: 1, maxBodyBytes: 1),
-            rejected: { _, _ in Response(status: .badRequest) }, handler: handler)
+            rejected: { _, _ in Response(status: .badRequest) }, route: { _ in .whole(handler) })
     }
 }

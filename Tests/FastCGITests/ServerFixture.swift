@@ -15,25 +15,36 @@ final class ServerFixture: Sendable {
         let rejections = Mutex<[RequestRejection]>([])
     }
 
+    /// - Parameter stream: answers what is sent to "/stream".
     init(
         socket: ListeningSocket = ListeningSocket(), workers: Int = 2, maxBodyBytes: Int = 1 << 20, maxDiscardedBytes: Int = 1 << 24,
-        socketTimeout: Duration = .seconds(20), bodyTimeout: Duration = .seconds(20),
-        handler: @escaping FastCGIServer.Handler = { Response(status: .ok, body: Array("\($0.method) \($0.path)".utf8)) }
+        maxStreams: Int? = nil, socketTimeout: Duration = .seconds(20), bodyTimeout: Duration = .seconds(20),
+        streamTimeout: Duration = .seconds(20), lingerTimeout: Duration = .seconds(60), stream: RequestHandler? = nil,
+        handler: @escaping @Sendable (Request) -> Response = { Response(status: .ok, body: Array("\($0.method) \($0.path)".utf8)) }
     ) throws {
         let record = Record()
         self.socket = socket
         self.record = record
         server = try FastCGIServer(
             configuration: FastCGIConfiguration(
-                listeningDescriptor: socket.descriptor, workerThreads: workers, maxBodyBytes: maxBodyBytes,
-                maxDiscardedBytes: maxDiscardedBytes, socketTimeout: socketTimeout, bodyTimeout: bodyTimeout),
+                listeningDescriptor: socket.descriptor, workerThreads: workers, maxStreams: maxStreams, maxBodyBytes: maxBodyBytes,
+                maxDiscardedBytes: maxDiscardedBytes, socketTimeout: socketTimeout, bodyTimeout: bodyTimeout,
+                streamTimeout: streamTimeout, lingerTimeout: lingerTimeout),
             rejected: { rejection, request in
                 record.rejections.withLock { $0.append(rejection) }
                 return Response(status: .badRequest, body: Array("rejected \(request.id)".utf8))
             },
-            handler: { request in
-                record.handled.withLock { $0.append(request) }
-                return handler(request)
+            route: { request in
+                if case .streamed(let stream) = stream, request.path == "/stream" {
+                    return .streamed { request, body in
+                        record.handled.withLock { $0.append(request) }
+                        return stream(request, body)
+                    }
+                }
+                return .whole { request in
+                    record.handled.withLock { $0.append(request) }
+                    return handler(request)
+                }
             })
         try server.start()
     }

@@ -30,38 +30,77 @@ final class StandInResponder {
 
     /// Answers one request with `reply` (CGI headers and body) and returns the parameters and the length of the body.
     func answer(_ reply: String) throws -> (parameters: [String: String], bodyLength: Int) {
+        let exchange = try begin()
+        let bodyLength = try exchange.readBody()
+        try exchange.reply(reply)
+        return (exchange.parameters, bodyLength)
+    }
+
+    /// Takes a request whose body may still be on its way.
+    func begin() throws -> StandInExchange {
         var waiting = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
         try #require(poll(&waiting, 1, 10_000) == 1)
         let connection = accept(listener, nil, nil)
         try #require(connection >= 0)
-        defer { close(connection) }
+        return try StandInExchange(connection)
+    }
+}
+
+/// One request of nginx, as it arrives record by record.
+final class StandInExchange {
+    let parameters: [String: String]
+    private let connection: Int32
+
+    fileprivate init(_ connection: Int32) throws {
+        self.connection = connection
         var parameters: [UInt8] = []
-        var bodyLength = 0
-        while true {
-            let header = try receive(8, from: connection)
-            let content = try receive(Int(header[4]) << 8 | Int(header[5]), from: connection)
-            _ = try receive(Int(header[6]), from: connection)
-            if header[1] == 4 { parameters += content }
-            if header[1] == 5 {
-                if content.isEmpty { break }
-                bodyLength += content.count
-            }
+        while case let (type, content) = try Self.receiveRecord(connection), type != 4 || !content.isEmpty {
+            if type == 4 { parameters += content }
         }
+        self.parameters = Self.pairs(parameters)
+    }
+
+    deinit { close(connection) }
+
+    /// Reads the body to its end, or until there are `limit` bytes of it, and returns how many there were.
+    func readBody(atLeast limit: Int = .max) throws -> Int {
+        var length = 0
+        while length < limit, case let (_, content) = try Self.receiveRecord(connection), !content.isEmpty { length += content.count }
+        return length
+    }
+
+    /// Whether nginx closes the connection before the end of the body.
+    func breaksOff() -> Bool {
+        while case let record? = try? Self.receiveRecord(connection) {
+            if record.content.isEmpty { return false }
+        }
+        return true
+    }
+
+    /// Answers with CGI headers and body, and says that this is all.
+    func reply(_ reply: String) throws {
         let bytes = Array(reply.utf8)
         var records: [UInt8] = [1, 6, 0, 1, UInt8(bytes.count >> 8), UInt8(bytes.count & 0xff), 0, 0] + bytes
         records += [1, 6, 0, 1, 0, 0, 0, 0, 1, 3, 0, 1, 0, 8, 0, 0] + [UInt8](repeating: 0, count: 8)
         try #require(send(connection, records, records.count, Int32(MSG_NOSIGNAL)) == records.count)
-        return (pairs(parameters), bodyLength)
+        shutdown(connection, Int32(SHUT_WR))
     }
 
-    private func receive(_ count: Int, from connection: Int32) throws -> [UInt8] {
+    private static func receiveRecord(_ connection: Int32) throws -> (type: UInt8, content: [UInt8]) {
+        let header = try receive(8, from: connection)
+        let content = try receive(Int(header[4]) << 8 | Int(header[5]), from: connection)
+        _ = try receive(Int(header[6]), from: connection)
+        return (header[1], content)
+    }
+
+    private static func receive(_ count: Int, from connection: Int32) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         guard count > 0 else { return bytes }
-        try #require(recv(connection, &bytes, count, Int32(MSG_WAITALL)) == count)
+        guard recv(connection, &bytes, count, Int32(MSG_WAITALL)) == count else { throw Ended() }
         return bytes
     }
 
-    private func pairs(_ bytes: [UInt8]) -> [String: String] {
+    private static func pairs(_ bytes: [UInt8]) -> [String: String] {
         var rest = bytes[...]
         func length() -> Int {
             let first = Int(rest.removeFirst())
@@ -75,4 +114,6 @@ final class StandInResponder {
         }
         return pairs
     }
+
+    private struct Ended: Error {}
 }

@@ -4,7 +4,7 @@
 /// thread busy: about a millisecond for a short query, and callers use as many CPUs as they bring threads.
 package final class MiniLMProvider: EmbeddingProvider {
     private let model = EmbeddingModel.allMiniLML6v2
-    private let tokenizer: WordPieceTokenizer
+    let tokenizer: WordPieceTokenizer
     private let encoder: BERTEncoder
     private let scratch: EncoderScratchPool
 

@@ -31,8 +31,21 @@ struct WordPieceTokenizer: Sendable {
     func encode(_ text: String, into ids: inout [UInt32]) {
         let limit = ids.count + maxTokens - 1
         ids.append(first)
+        append(text.unicodeScalars, upTo: limit, to: &ids)
+        ids.append(last)
+    }
+
+    /// How many ids `text` has without the marks, whatever the limit.
+    func count(_ text: Substring) -> Int {
+        var ids: [UInt32] = []
+        append(text.unicodeScalars, upTo: .max, to: &ids)
+        return ids.count
+    }
+
+    /// Appends the ids of a text until there are `limit` of them.
+    private func append(_ text: some Sequence<Unicode.Scalar>, upTo limit: Int, to ids: inout [UInt32]) {
         var word = NormalizedWord()
-        for scalar in text.unicodeScalars {
+        for scalar in text {
             let normal = bert_normalize(scalar.value)
             switch Int(normal.kind) {
             case SCALAR_WORD:
@@ -50,7 +63,6 @@ struct WordPieceTokenizer: Sendable {
         }
         cut(&word, into: &ids)
         if ids.count > limit { ids.removeLast(ids.count - limit) }
-        ids.append(last)
     }
 
     /// Appends the ids of the word, if there is one, and empties it.
