@@ -55,7 +55,8 @@ let package = Package(
         .target(
             name: "API",
             dependencies: [
-                "Database", "Storage", "Archives", "VectorSearch", "Chunking", "Embedding", "JSON", "HTTP", "Settings", "Locks", httpTypes,
+                "Database", "Storage", "Archives", "VectorSearch", "TextSearch", "Chunking", "Embedding", "JSON", "HTTP", "Settings",
+                "Locks", httpTypes,
                 logging,
             ],
             resources: [.embedInCode("Resources")]),

@@ -1,5 +1,6 @@
 import Locks
 package import Storage
+package import TextSearch
 package import VectorSearch
 
 /// A library as it is at one moment.
@@ -51,12 +52,12 @@ package struct Page<Element: Sendable>: Sendable {
 extension Database {
     package func createLibrary(
         name: String, description: String?, metric: Metric, dimension: Int, model: String,
-        index: IndexConfiguration = IndexConfiguration(.auto)
+        index: IndexConfiguration = IndexConfiguration(.auto), text: TextOptions = TextOptions()
     ) throws(DatabaseError) -> LibraryView {
         precondition((1...Limits.maxDimension).contains(dimension), "checked by the caller")
         let record = LibraryRecord(
             id: .random(), name: name, description: description, metric: metric, dimension: dimension, model: model,
-            index: index, createdAt: .now())
+            index: index, text: text, createdAt: .now())
         return try commit(.createLibrary(record)).library
     }
 

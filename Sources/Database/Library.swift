@@ -25,6 +25,7 @@ package final class Library: @unchecked Sendable {
     private var formerIndex: IndexConfiguration?
     private(set) var chunkTable = ChunkTable()
     private(set) var fields = FieldIndex()
+    private(set) var texts: TextIndex
 
     convenience init(_ record: LibraryRecord, at sequence: SequenceNumber) {
         self.init(record, createdAt: sequence, changedAt: sequence, record.createdAt)
@@ -38,6 +39,7 @@ package final class Library: @unchecked Sendable {
         self.updatedAt = updatedAt
         self.createdSequence = created
         self.sequence = sequence
+        self.texts = TextIndex(record.text)
         self.vectors = IndexedVectors(dimension: record.dimension, metric: record.metric, configuration: record.index)
     }
 
@@ -46,6 +48,8 @@ package final class Library: @unchecked Sendable {
     func change(_ change: LibraryChange, at time: Timestamp, _ sequence: SequenceNumber) {
         if let name = change.name { record.name = name }
         if let description = change.description { record.description = description }
+        if let k1 = change.k1 { record.text.k1 = k1 }
+        if let b = change.b { record.text.b = b }
         if !change.indexParameters.isEmpty {
             record.index = record.index.with(change.indexParameters)
             vectors.reconfigure(record.index)
@@ -82,6 +86,7 @@ package final class Library: @unchecked Sendable {
         } else {
             documents.append(document)
             hold(document)
+            for chunk in document.chunks { texts.insert(chunk.text, at: chunk.slot.rawValue) }
         }
         touch(record.writtenAt, sequence)
         return document
@@ -106,11 +111,14 @@ package final class Library: @unchecked Sendable {
         Chunk(record, createdAt: createdAt, row: vectors.insert(record.embedding.span), slot: chunkTable.take())
     }
 
-    /// Appends a document as it was, whose rows the vectors get.
+    /// Appends a document as it was, whose rows the vectors get, and whose texts another call brings.
     func restore(_ document: Document) {
         documents.append(document)
         hold(document)
     }
+
+    /// The index of the texts of all that was restored.
+    func restore(_ texts: TextIndex) { self.texts = texts }
 
     /// A slot for a chunk of a document to be restored.
     func takeSlot() -> Slot { chunkTable.take() }
@@ -132,6 +140,7 @@ package final class Library: @unchecked Sendable {
     }
 
     private func release(_ chunk: Chunk) {
+        texts.remove(chunk.text, at: chunk.slot.rawValue)
         chunkTable.unlink(chunk)
         chunkTable.release(chunk.slot)
         vectors.release(chunk.row)
@@ -145,6 +154,7 @@ package final class Library: @unchecked Sendable {
         chunkTable.point(to: document)
         for chunk in document.chunks where !oldSlots.contains(chunk.slot) {
             chunkTable.link(chunk)
+            texts.insert(chunk.text, at: chunk.slot.rawValue)
             chunkCount += 1
         }
         for index in document.chunks.indices { fields.insert(document, chunkIndex: index, capacity: chunkTable.capacity) }

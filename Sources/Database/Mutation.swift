@@ -1,4 +1,5 @@
 import Storage
+import TextSearch
 import VectorSearch
 
 /// Every change there is: at once the command, the log record and the input of replay. Nothing changes outside it.
@@ -61,7 +62,8 @@ extension Mutation {
         /// The one that is written; those before it stay readable.
         var version: UInt8 {
             switch self {
-            case .createLibrary, .updateLibrary, .putDocument: 2
+            case .createLibrary, .updateLibrary: 3
+            case .putDocument: 2
             case .deleteLibrary, .deleteDocument, .updateDocument, .rebuildIndex: 1
             }
         }
@@ -90,6 +92,8 @@ extension Mutation {
             writer.write(change.description != nil)
             writer.write(optional: change.description ?? nil)
             writer.write(change.indexParameters)
+            writer.write(optional: change.k1)
+            writer.write(optional: change.b)
             writer.write(time.milliseconds)
         case .deleteLibrary(let id):
             writer.write(id)
@@ -129,8 +133,10 @@ extension Mutation {
             let changesDescription = try reader.readBool()
             let description = try reader.readOptionalString()
             let parameters = record.version == 1 ? [:] : try reader.readIndexParameters()
+            let k1 = record.version < 3 ? nil : try reader.readOptionalNumber(in: TextOptions.k1Range)
+            let b = record.version < 3 ? nil : try reader.readOptionalNumber(in: TextOptions.bRange)
             let change = LibraryChange(
-                name: name, description: changesDescription ? .some(description) : nil, indexParameters: parameters)
+                name: name, description: changesDescription ? .some(description) : nil, indexParameters: parameters, k1: k1, b: b)
             self = .updateLibrary(id, change, at: try reader.readTimestamp())
         case .deleteLibrary:
             self = .deleteLibrary(try reader.readID())
@@ -182,6 +188,15 @@ extension BinaryWriter {
         write(library.model)
         write(library.index)
         write(library.createdAt.milliseconds)
+        write(library.text.k1)
+        write(library.text.b)
+        write(library.text.stopWords)
+        write(library.text.stemmer)
+    }
+
+    mutating func write(optional number: Double?) {
+        write(number != nil)
+        if let number { write(number) }
     }
 
     mutating func write(_ metadata: DocumentMetadata) {
@@ -298,9 +313,25 @@ extension BinaryReader {
         }
         let model = try readString()
         let index = version == 1 ? IndexConfiguration(try readCase(of: IndexKind.self)) : try readIndex()
+        let createdAt = try readTimestamp()
         return LibraryRecord(
             id: id, name: name, description: description, metric: metric, dimension: dimension, model: model, index: index,
-            createdAt: try readTimestamp())
+            text: version < 3 ? TextOptions() : try readTextOptions(), createdAt: createdAt)
+    }
+
+    private mutating func readTextOptions() throws(StorageError) -> TextOptions {
+        let (k1, b) = (try readNumber(in: TextOptions.k1Range), try readNumber(in: TextOptions.bRange))
+        return TextOptions(k1: k1, b: b, stopWords: try readBool(), stemmer: try readBool())
+    }
+
+    mutating func readOptionalNumber(in range: ClosedRange<Double>) throws(StorageError) -> Double? {
+        try readBool() ? try readNumber(in: range) : nil
+    }
+
+    private mutating func readNumber(in range: ClosedRange<Double>) throws(StorageError) -> Double {
+        let number = try readNumber()
+        guard range.contains(number) else { throw .malformedPayload(offset: 0, reason: "a constant of \(number)") }
+        return number
     }
 
     mutating func readIndex() throws(StorageError) -> IndexConfiguration {

@@ -1,3 +1,4 @@
+package import TextSearch
 package import VectorSearch
 
 /// What is fixed when a library is made, and what a client may change of it.
@@ -13,11 +14,13 @@ package struct LibraryRecord: Sendable, Equatable {
     package let model: String
     /// The index as it was asked for last.
     package var index: IndexConfiguration
+    /// How texts are analysed, which never changes, and ranked.
+    package var text: TextOptions
     package let createdAt: Timestamp
 
     package init(
         id: LibraryID, name: String, description: String?, metric: Metric, dimension: Int, model: String,
-        index: IndexConfiguration, createdAt: Timestamp
+        index: IndexConfiguration, text: TextOptions = TextOptions(), createdAt: Timestamp
     ) {
         self.id = id
         self.name = name
@@ -26,6 +29,7 @@ package struct LibraryRecord: Sendable, Equatable {
         self.dimension = dimension
         self.model = model
         self.index = index
+        self.text = text
         self.createdAt = createdAt
     }
 }
@@ -37,11 +41,18 @@ package struct LibraryChange: Sendable, Equatable {
     package var description: String??
     /// Other values for parameters of the library's index; the others stay.
     package var indexParameters: [IndexParameter: Int]
+    /// Other constants of BM25.
+    package var k1: Double?
+    package var b: Double?
 
-    package init(name: String? = nil, description: String?? = nil, indexParameters: [IndexParameter: Int] = [:]) {
+    package init(
+        name: String? = nil, description: String?? = nil, indexParameters: [IndexParameter: Int] = [:], k1: Double? = nil, b: Double? = nil
+    ) {
         self.name = name
         self.description = description
         self.indexParameters = indexParameters
+        self.k1 = k1
+        self.b = b
     }
 }
 

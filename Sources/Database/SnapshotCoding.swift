@@ -8,14 +8,16 @@ import VectorSearch
 /// and norms are made anew.
 enum SnapshotCoding {
     enum SectionType: UInt16 {
-        /// Begins a library: all sections up to the next one are its own.
-        case library = 1
+        /// Begins a library as versions up to 1.0 wrote it.
+        case plainLibrary = 1
         /// Documents without custom fields, as versions up to 1.0 wrote them.
         case plainDocuments = 2
         case vectors = 3
         /// Derived from the vectors: without it the index is built again.
         case index = 4
         case documents = 5
+        /// Begins a library: all sections up to the next one are its own.
+        case library = 6
 
         var isSkippable: Bool { self == .index }
     }
@@ -92,10 +94,10 @@ extension SnapshotCoding {
     }
 
     /// - Throws: `malformedPayload`.
-    static func readLibrary(_ payload: [UInt8]) throws(StorageError) -> LibraryHead {
+    static func readLibrary(_ payload: [UInt8], _ type: SectionType) throws(StorageError) -> LibraryHead {
         var reader = BinaryReader(payload)
         let head = LibraryHead(
-            record: try reader.readLibrary(version: Mutation.RecordType.createLibrary.version), created: try reader.readSequence(),
+            record: try reader.readLibrary(version: type == .library ? 3 : 2), created: try reader.readSequence(),
             changed: try reader.readSequence(), updatedAt: try reader.readTimestamp(), documentCount: Int(try reader.readUInt32()),
             rowCount: Int(try reader.readUInt32()))
         try reader.finish()
@@ -116,6 +118,8 @@ struct SnapshotLoader {
         var rows = 0
         var index: [UInt8] = []
         var isIndexIntact = true
+        /// Its texts, being indexed beside the reading of its vectors.
+        var texts: TextIndexing?
     }
 
     private let reader: SnapshotReader
@@ -156,14 +160,14 @@ struct SnapshotLoader {
     }
 
     private mutating func take(_ type: SnapshotCoding.SectionType, _ section: SnapshotSection) throws(StorageError) {
-        if type == .library {
+        if type == .library || type == .plainLibrary {
             try finishLibrary()
-            pending = try beginLibrary(section.payload)
+            pending = try beginLibrary(section.payload, type)
             return
         }
         guard pending != nil else { throw malformed("a section before the first library") }
         switch type {
-        case .library: break
+        case .library, .plainLibrary: break
         case .documents, .plainDocuments: try takeDocuments(section.payload, type)
         case .vectors: try takeVectors(section.payload)
         case .index:
@@ -171,8 +175,8 @@ struct SnapshotLoader {
         }
     }
 
-    private func beginLibrary(_ payload: [UInt8]) throws(StorageError) -> Pending {
-        let head = try SnapshotCoding.readLibrary(payload)
+    private func beginLibrary(_ payload: [UInt8], _ type: SnapshotCoding.SectionType) throws(StorageError) -> Pending {
+        let head = try SnapshotCoding.readLibrary(payload, type)
         // The vectors follow, so rows that the file has no room for are never given memory.
         let vectorBytes = head.rowCount * head.record.dimension * MemoryLayout<Float>.stride
         guard head.rowCount <= VectorStore.maxRows, vectorBytes <= reader.size, repository.library(head.record.id) == nil else {
@@ -206,7 +210,10 @@ struct SnapshotLoader {
         guard pending!.documents == pending!.documentCount, payload.count % size == 0, pending!.rows + count <= pending!.rowCount else {
             throw malformed("vectors for other rows than there are")
         }
-        if pending!.rows == 0 { library.vectors.reserve(pending!.rowCount) }
+        if pending!.rows == 0 {
+            library.vectors.reserve(pending!.rowCount)
+            pending!.texts = TextIndexing(library.documents, library.record.text)
+        }
         var reader = BinaryReader(payload)
         let floats = try reader.readFloats(count: count * library.dimension)
         do throws(VectorProblem) {
@@ -229,6 +236,7 @@ struct SnapshotLoader {
             do throws(IndexDecodingError) { try vectors.restoreIndex(pending.index) } catch { rebuiltIndexes += 1 }
         }
         vectors.finishRestoring()
+        if let texts = pending.texts { pending.library.restore(texts.finish()) }
         try repository.restore(pending.library)
         self.pending = nil
     }

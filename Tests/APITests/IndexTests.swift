@@ -217,7 +217,7 @@ struct IndexTests {
         #expect(plan["index"] == "hnsw" && plan["exact"] == false && plan["ef"] == 20)
         #expect(search(library, ["k": 3, "ef": 150]).json["plan"]?["ef"] == 150)
         let exact = try #require(search(library, ["k": 3, "exact": true]).json["plan"])
-        #expect(exact == ["index": "brute_force", "exact": true, "scored": 300])
+        #expect(exact == ["mode": "vector", "index": "brute_force", "exact": true, "scored": 300])
         #expect(search(library, ["k": 3, "exact": false, "ef": nil]).json["plan"] == plan)
         // A search keeps at least as many as it is asked for.
         #expect(search(library, ["k": 100, "ef": 1]).json["results"]?.array?.count == 100)

@@ -43,7 +43,7 @@ struct SearchTests {
         #expect(hit["chunk"] == document["chunks"]?[0])
         #expect(hit["document_id"] == document["id"] && hit["document_title"] == "found")
         #expect(hit["distance"] == 0 && hit["score"] == 1)
-        #expect(reply.json["plan"] == ["index": "brute_force", "exact": true, "scored": 1])
+        #expect(reply.json["plan"] == ["mode": "vector", "index": "brute_force", "exact": true, "scored": 1])
     }
 
     @Test("a threshold is inclusive, for every distance that was reported", arguments: ["cosine", "dot", "l2"])
@@ -87,7 +87,7 @@ struct SearchTests {
         let exact = search(server, library, [1, 0, 0], ["k": 2])
 
         #expect(empty.status == 200 && empty.json["results"] == [] && empty.json["total_results"] == 0)
-        #expect(empty.json["plan"] == ["index": "brute_force", "exact": true, "scored": 0, "short_by": "library_size"])
+        #expect(empty.json["plan"] == ["mode": "vector", "index": "brute_force", "exact": true, "scored": 0, "short_by": "library_size"])
         #expect(few.json["total_results"] == 2 && few.json["plan"]?["short_by"] == "library_size")
         #expect(exact.json["total_results"] == 2 && exact.json["plan"]?["short_by"] == nil)
     }
@@ -105,7 +105,7 @@ struct SearchTests {
 
     @Test(
         "fields of other versions are refused by name",
-        arguments: ["filter", "mode", "fusion", "offset", "group_by_document", "expand", "K"])
+        arguments: ["expand", "diversity", "K", "vector"])
     func unknown(field: String) throws {
         let server = try TestServer()
         let library = server.vectors()

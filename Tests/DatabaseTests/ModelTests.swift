@@ -1,6 +1,7 @@
 import Storage
 import TestSupport
 import Testing
+import TextSearch
 import VectorSearch
 
 @testable import Database
@@ -288,6 +289,12 @@ private struct ModelRun {
             #expect(throws: DatabaseError.libraryNotFound(id)) { try test.database.search(in: id, query: query, count: count) }
             return
         }
+        let text = generator.word()
+        let analyzer = Analyzer(library.record.text)
+        let terms = Set(analyzer.terms(of: text).map(\.text))
+        let matching = library.documents.flatMap(\.chunks).filter { !terms.isDisjoint(with: analyzer.terms(of: $0.text).map(\.text)) }
+        let found = try test.database.search(in: id, SearchQuery(.keyword, text: text, count: 100)).hits
+        #expect(Set(found.map(\.chunk.id)) == Set(matching.map(\.id)), "seed \(seed), \(text)")
         let expected = model.search(in: library, query, count: count, threshold: threshold ?? .infinity)
         let hits = try test.database.search(in: id, query: query, count: count, threshold: threshold, isExact: true).hits
         #expect(hits.map(\.distance) == expected.map(\.0), "seed \(seed), \(query)")

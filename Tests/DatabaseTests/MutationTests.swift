@@ -116,7 +116,7 @@ struct MutationTests {
     func refusesUnknownTypes() {
         let payload = LogRecord(.deleteLibrary(.number(1))).payload
 
-        for (type, version) in [(7, 1), (255, 1), (1, 3), (3, 2), (3, 0)] as [(UInt8, UInt8)] {
+        for (type, version) in [(7, 1), (255, 1), (1, 4), (3, 2), (3, 0)] as [(UInt8, UInt8)] {
             #expect(throws: StorageError.unsupportedRecord(type: type, version: version)) {
                 try Mutation(record: LogRecord(type: type, version: version, flags: [], sequence: .zero, payload: payload))
             }
@@ -156,9 +156,11 @@ struct MutationTests {
         #expect(
             try read(2, change.bytes)
                 == .updateLibrary(id, LibraryChange(name: "new", description: .some(nil)), at: Timestamp(milliseconds: 100)))
-        // What is written of them today is version 2, and neither is taken for the other.
-        #expect(created.recordType.version == 2)
+        // What is written of them today is version 3, and none is taken for another.
+        #expect(created.recordType.version == 3)
         #expect(throws: StorageError.self) { try read(1, library.bytes, version: 2) }
+        #expect(throws: StorageError.self) { try read(1, created.encoded(), version: 2) }
+        #expect(throws: StorageError.self) { try read(2, change.bytes, version: 3) }
         #expect(throws: StorageError.self) { try read(1, created.encoded()) }
         #expect(throws: StorageError.self) { try read(2, change.bytes, version: 2) }
     }

@@ -28,7 +28,7 @@ struct LibraryRoutes {
         let body = try NewLibrary(request.jsonReader(), service.catalogue, defaultModel: service.settings.embeddingModel)
         let library = try database.createLibrary(
             name: body.name, description: body.description, metric: body.metric, dimension: body.dimension, model: body.model,
-            index: body.index)
+            index: body.index, text: body.text)
         return respond(.created, library)
     }
 

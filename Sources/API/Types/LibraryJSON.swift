@@ -2,6 +2,7 @@ import Database
 import Embedding
 import JSON
 import Settings
+import TextSearch
 import VectorSearch
 
 extension JSONWriter {
@@ -27,6 +28,13 @@ extension JSONWriter {
                 json.member("metric", library.record.metric.rawValue)
                 json.member("embedding_model", library.record.model)
                 json.member("embedding_dimension", library.record.dimension)
+                json.key("text")
+                json.object { json in
+                    json.member("k1", library.record.text.k1)
+                    json.member("b", library.record.text.b)
+                    json.member("stop_words", library.record.text.stopWords)
+                    json.member("stemmer", library.record.text.stemmer)
+                }
             }
         }
     }
@@ -65,6 +73,7 @@ struct NewLibrary {
     let model: String
     let dimension: Int
     let metric: Metric
+    let text: TextOptions
 
     static let nameLength = 1...255
     static let descriptionLength = 0...10_000
@@ -75,12 +84,14 @@ struct NewLibrary {
         var index = IndexConfiguration(.auto)
         var embedding: (model: String, dimension: Int)?
         var metric: Metric?
+        var text = TextOptions()
         reader.readObject { object in
             name = object.required("name") { $0.string(length: Self.nameLength) }
             description = object.optional("description") { $0.string(length: Self.descriptionLength) }
             index = IndexConfiguration(&object, changing: index)
             embedding = Self.readEmbedding(&object, catalogue, defaultModel)
             metric = object.optional("metric") { $0.choice(of: Metric.self) }
+            text = object.optional("text") { $0.textOptions() } ?? text
         }
         try reader.finish()
         self.name = name!
@@ -88,6 +99,7 @@ struct NewLibrary {
         self.index = index
         (self.model, self.dimension) = embedding!
         self.metric = metric ?? .cosine
+        self.text = text
     }
 
     /// A dimension alone makes a library of precomputed vectors; with a model it must be the model's. `nil` after a problem.
@@ -114,6 +126,17 @@ struct NewLibrary {
 }
 
 extension JSONValue {
+    fileprivate func textOptions() -> TextOptions? {
+        var options = TextOptions()
+        object { object in
+            options.k1 = object.optional("k1") { $0.number(in: TextOptions.k1Range) } ?? options.k1
+            options.b = object.optional("b") { $0.number(in: TextOptions.bRange) } ?? options.b
+            options.stopWords = object.optional("stop_words") { $0.bool() } ?? options.stopWords
+            options.stemmer = object.optional("stemmer") { $0.bool() } ?? options.stemmer
+        }
+        return options
+    }
+
     fileprivate func modelName(in catalogue: ModelCatalogue) -> String? {
         guard let name = string() else { return nil }
         let known = catalogue.models.map(\.name) + [LibraryRecord.externalModel]
@@ -134,6 +157,13 @@ extension LibraryChange {
                 change.description = .some(description.isEmpty ? nil : description)
             }
             change.indexParameters = object.optional("index_params") { $0.indexParameters(of: index, onlyLive: true) } ?? [:]
+            _ = object.optional("text") { text -> Bool? in
+                text.object(unknownField: "unknown field, or one that is fixed when the library is made") { text in
+                    change.k1 = text.optional("k1") { $0.number(in: TextOptions.k1Range) }
+                    change.b = text.optional("b") { $0.number(in: TextOptions.bRange) }
+                }
+                return true
+            }
         }
         try reader.finish()
         self = change

@@ -3,50 +3,88 @@ import JSON
 import Settings
 import VectorSearch
 
-/// What both search bodies share.
-struct SearchParameters {
-    let count: Int
-    let threshold: Float?
-    let ef: Int?
-    let isExact: Bool
-    let filter: Filter?
-
+extension SearchQuery {
     private static let defaultCount = 10
 
-    fileprivate init(_ object: inout JSONObject, _ settings: Settings, for library: LibraryRecord) {
-        count = object.optional("k") { $0.integer(in: 1...settings.maxResultsK) } ?? min(Self.defaultCount, settings.maxResultsK)
-        threshold = object.optional("distance_threshold") { $0.threshold(for: library.metric) }
+    /// The body of `POST /v1/libraries/{id}/search`. A vector search and a hybrid one still need the vector of the text.
+    static func readText(_ reader: JSONReader, _ settings: Settings, for library: LibraryRecord) throws -> SearchQuery {
+        var search: SearchQuery?
+        reader.readObject { object in
+            let text = object.required("query") { $0.text(maxLength: settings.maxQueryLength) }
+            search = SearchQuery(&object, settings, for: library)
+            search?.text = text ?? ""
+        }
+        try reader.finish()
+        return search!
+    }
+
+    /// The body of `POST /v1/libraries/{id}/search/embedding`; with the text, if words are to be searched for too.
+    static func readEmbedding(_ reader: JSONReader, _ settings: Settings, for library: LibraryRecord) throws -> SearchQuery {
+        var search: SearchQuery?
+        reader.readObject { object in
+            let embedding = object.required("embedding") { $0.embedding(for: library) }
+            search = SearchQuery(&object, settings, for: library)
+            search?.vector = embedding ?? []
+            if search?.mode != .vector {
+                search?.text = object.required("query") { $0.text(maxLength: settings.maxQueryLength) } ?? ""
+            }
+        }
+        try reader.finish()
+        return search!
+    }
+
+    private init(_ object: inout JSONObject, _ settings: Settings, for library: LibraryRecord) {
+        let mode = object.optional("mode") { $0.choice(of: Mode.self) } ?? .vector
+        self.init(
+            mode,
+            count: object.optional("k") { $0.integer(in: 1...settings.maxResultsK) } ?? min(Self.defaultCount, settings.maxResultsK))
+        let limit = settings.maxResultsK
+        offset = object.optional("offset") { $0.integer(in: 0...limit - 1) } ?? 0
+        if offset + count > limit {
+            object.note(.outOfRange, at: "offset", "offset and k must be at most MAX_RESULTS_K = \(limit) together")
+        }
+        threshold = object.optional("distance_threshold") { value -> Float? in
+            guard mode != .keyword else {
+                value.note(.unknownField, "a keyword search has no distances")
+                return nil
+            }
+            return value.threshold(for: library.metric)
+        }
         ef = object.optional("ef") { $0.candidates(of: library.index.kind) }
         isExact = object.optional("exact") { $0.bool() } ?? false
         filter = object.optional("filter") { $0.filter() }
+        groupsByDocument = object.optional("group_by_document") { $0.bool() } ?? false
+        _ = object.optional("fusion") { value -> Fusion? in
+            guard mode == .hybrid else {
+                value.note(.unknownField, "only a hybrid search has two lists to make one of")
+                return nil
+            }
+            value.object { readFusion(&$0) }
+            return fusion
+        }
     }
 
-    /// The body of `POST /v1/libraries/{id}/search`.
-    static func readQuery(
-        _ reader: JSONReader, _ settings: Settings, for library: LibraryRecord
-    ) throws -> (query: String, parameters: SearchParameters) {
-        var query: String?
-        var parameters: SearchParameters?
-        reader.readObject { object in
-            query = object.required("query") { $0.text(maxLength: settings.maxQueryLength) }
-            parameters = SearchParameters(&object, settings, for: library)
-        }
-        try reader.finish()
-        return (query!, parameters!)
+    private enum FusionMethod: String, CaseIterable {
+        case rrf, weighted
     }
 
-    /// The body of `POST /v1/libraries/{id}/search/embedding`.
-    static func readEmbedding(
-        _ reader: JSONReader, _ settings: Settings, for library: LibraryRecord
-    ) throws -> (embedding: [Float], parameters: SearchParameters) {
-        var embedding: [Float]?
-        var parameters: SearchParameters?
-        reader.readObject { object in
-            embedding = object.required("embedding") { $0.embedding(for: library) }
-            parameters = SearchParameters(&object, settings, for: library)
+    private mutating func readFusion(_ object: inout JSONObject) {
+        let method = object.optional("method") { $0.choice(of: FusionMethod.self) } ?? .rrf
+        let k = object.optional("k") { value -> Double? in
+            guard method == .rrf else {
+                value.note(.unknownField, "only 'rrf' has a k")
+                return nil
+            }
+            return value.number(in: 0...1_000_000)
         }
-        try reader.finish()
-        return (embedding!, parameters!)
+        fusion = method == .rrf ? .reciprocalRank(k: k ?? 60) : .weighted
+        _ = object.optional("weights") { value -> Double? in
+            value.object { weights in
+                vectorWeight = weights.optional("vector") { $0.number(in: 0...1000) } ?? 1
+                keywordWeight = weights.optional("keyword") { $0.number(in: 0...1000) } ?? 1
+            }
+            return nil
+        }
     }
 }
 
@@ -77,18 +115,30 @@ extension JSONValue {
     }
 }
 
+extension JSONValue {
+    func number(in range: ClosedRange<Double>) -> Double? {
+        guard let number = number() else { return nil }
+        guard range.contains(number) else {
+            note(.outOfRange, "must be between \(range.lowerBound) and \(range.upperBound)")
+            return nil
+        }
+        return number
+    }
+}
+
 extension JSONWriter {
     mutating func write(_ result: SearchResult, metric: Metric, milliseconds: Double) {
         object { json in
             json.key("results")
             json.array { json in
-                for hit in result.hits { json.write(hit, metric: metric) }
+                for hit in result.hits { json.write(hit, of: result.mode, metric: metric) }
             }
             json.member("query_time_ms", (milliseconds * 1000).rounded() / 1000)
             json.member("total_results", result.hits.count)
             json.key("plan")
             json.object { json in
-                json.member("index", result.indexKind.rawValue)
+                json.member("mode", result.mode.rawValue)
+                if let kind = result.indexKind { json.member("index", kind.rawValue) }
                 json.member("exact", result.isExact)
                 if let ef = result.ef { json.member("ef", ef) }
                 if let filter = result.filter {
@@ -99,19 +149,25 @@ extension JSONWriter {
                     }
                 }
                 json.member("scored", result.scored)
+                if result.mode != .vector { json.member("scored_words", result.scoredWords) }
                 if let shortage = result.shortage { json.member("short_by", shortage.rawValue) }
             }
         }
     }
 
-    private mutating func write(_ hit: SearchHit, metric: Metric) {
+    private mutating func write(_ hit: SearchHit, of mode: SearchQuery.Mode, metric: Metric) {
         object { json in
             json.key("chunk")
             json.writeChunk(hit.chunkIndex, of: hit.document, embedding: hit.embedding)
-            json.member("distance", hit.distance)
+            json.key("distance")
+            if let distance = hit.distance { json.value(distance) } else { json.null() }
             json.member("document_id", hit.document.id.description)
             json.member("document_title", hit.document.metadata.title)
-            json.member("score", metric.score(of: hit.distance))
+            json.member("score", hit.score ?? hit.distance.map { metric.score(of: $0) } ?? 0)
+            if mode == .hybrid {
+                json.member("vector_rank", hit.vectorRank)
+                json.member("keyword_rank", hit.keywordRank)
+            }
         }
     }
 }

@@ -141,8 +141,8 @@ extension Inspection.Item {
             return
         }
         switch type {
-        case .library:
-            let head = try? SnapshotCoding.readLibrary(section.payload)
+        case .library, .plainLibrary:
+            let head = try? SnapshotCoding.readLibrary(section.payload, type!)
             library = head?.record
             text = head?.summary ?? "it makes no sense"
         case .documents, .plainDocuments:

@@ -60,7 +60,7 @@ extension LibraryChange {
     fileprivate var summary: String {
         let parts = [
             name.map { "name \"\($0)\"" }, description.map { $0.map { "description \"\($0)\"" } ?? "no description" },
-            indexParameters.isEmpty ? nil : "parameters of the index",
+            indexParameters.isEmpty ? nil : "parameters of the index", k1.map { "k1 \($0)" }, b.map { "b \($0)" },
         ]
         return parts.compactMap { $0 }.map { ", \($0)" }.joined()
     }

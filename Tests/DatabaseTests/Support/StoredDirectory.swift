@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Storage
 import TestSupport
+import TextSearch
 import VectorSearch
 
 @testable import Database
@@ -36,14 +37,14 @@ enum StoredDirectory {
         let first = try database.makeFirstLibrary()
         let second = try database.createLibrary(
             name: "graph", description: nil, metric: .cosine, dimension: 4, model: LibraryRecord.externalModel,
-            index: IndexConfiguration(.hnsw, chosen: [.m: 4])
+            index: IndexConfiguration(.hnsw, chosen: [.m: 4]), text: TextOptions(k1: 0.5, b: 0, stopWords: false, stemmer: false)
         ).record.id
         try database.fill(second, count: 40, from: 100)
         try database.waitUntilIndexed(second)
         _ = try database.takeSnapshot()
         try database.rebuildIndex(of: first, as: IndexConfiguration(.ivf, chosen: [.nlist: 2]))
         try database.waitUntilIndexed(first)
-        _ = try database.updateLibrary(second, LibraryChange(indexParameters: [.efSearch: 30]))
+        _ = try database.updateLibrary(second, LibraryChange(indexParameters: [.efSearch: 30], b: 0.25))
         _ = try database.takeSnapshot()
         try database.deleteDocument(.number(3))
         try database.put(200, in: second, [chunk(2000, [0, 0, 1, -1])], title: "behind the snapshots")
@@ -112,6 +113,7 @@ extension Database {
                     + "\(record.dimension) \(record.model) created \(record.createdAt) updated \(library.updatedAt) "
                     + "sequences \(library.createdSequence) \(library.sequence)")
             lines.append("  index \(record.index.kind.rawValue)\(record.index.chosenText)")
+            if record.text != TextOptions() { lines.append("  \(record.text)") }
             for listed in try documents(in: record.id, after: nil, limit: 1000).elements {
                 let view = try document(listed.id, withEmbeddings: true)
                 let (document, metadata) = (view.document, view.document.metadata)
