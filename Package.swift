@@ -78,7 +78,7 @@ let package = Package(
             path: "Benchmarks",
             exclude: [
                 "README.md", "durability", "instance.py", "load", "make-sift", "peers.py", "requirements.txt", "text-check",
-                "wordnet-check",
+                "search-check", "wordnet-check",
             ]),
 
         // Tests mirror the targets; the end-to-end tests run the built programs behind a real nginx.
