@@ -15,22 +15,20 @@ extension Database {
         return library.lock.withReadLock {
             guard let filter else { return MatchCount(documents: library.documents.count, chunks: library.chunkCount) }
             let slots = slots(passing: filter, in: library)
-            return MatchCount(
-                documents: library.documents(holdingAny: slots, after: nil).reduce(0) { count, _ in count + 1 }, chunks: slots.count)
+            return MatchCount(documents: library.documentCount(holdingAny: slots), chunks: slots.count)
         }
     }
 
-    /// Documents of which a chunk passes the filter, in order of creation. Cost: the filter, and a look at every document up to the last
-    /// one given.
+    /// Documents of which a chunk passes the filter, in order of creation. Cost: the filter, and a look at the chunks that pass, or at
+    /// every document up to the last one given.
     package func documents(
         in id: LibraryID, passing filter: Filter, after: SequenceNumber?, limit: Int
     ) throws(DatabaseError) -> Page<Document> {
         let library = try existingLibrary(id)
         return library.lock.withReadLock {
-            var found = library.documents(holdingAny: slots(passing: filter, in: library), after: after).makeIterator()
-            var page: [Document] = []
-            while page.count < limit, let document = found.next() { page.append(document) }
-            return Page(elements: page, next: found.next() == nil ? nil : page.last?.createdSequence)
+            let found = library.documents(holdingAny: slots(passing: filter, in: library), after: after, limit: limit + 1)
+            let page = Array(found.prefix(limit))
+            return Page(elements: page, next: found.count > limit ? page.last?.createdSequence : nil)
         }
     }
 
@@ -41,7 +39,7 @@ extension Database {
     package func deleteDocuments(in id: LibraryID, passing filter: Filter) throws(DatabaseError) -> Int {
         let library = try existingLibrary(id)
         let found = library.lock.withReadLock {
-            library.documents(holdingAny: slots(passing: filter, in: library), after: nil).map { ($0.id, $0.sequence) }
+            library.documents(holdingAny: slots(passing: filter, in: library), after: nil, limit: .max).map { ($0.id, $0.sequence) }
         }
         return try deleteDocuments(found, in: id)
     }
@@ -83,9 +81,31 @@ extension Database {
 }
 
 extension Library {
-    /// The documents of which a chunk has one of the slots, in order of creation.
-    fileprivate func documents(holdingAny slots: SlotSet, after: SequenceNumber?) -> some Sequence<Document> {
-        let start = after.map { position(after: $0) } ?? 0
-        return documents[start...].lazy.filter { document in document.chunks.contains { slots.contains($0.slot.rawValue) } }
+    /// How many documents have a chunk with one of the slots.
+    fileprivate func documentCount(holdingAny slots: SlotSet) -> Int {
+        var (single, others) = (0, Set<ObjectIdentifier>())
+        slots.forEach { slot in
+            let document = chunkTable.holder(of: Slot(slot)).document
+            if document.chunks.count == 1 { single += 1 } else { others.insert(ObjectIdentifier(document)) }
+        }
+        return single + others.count
     }
+
+    /// The first documents of which a chunk has one of the slots, in order of creation.
+    fileprivate func documents(holdingAny slots: SlotSet, after: SequenceNumber?, limit: Int) -> [Document] {
+        let start = after.map { position(after: $0) } ?? 0
+        // Few are found by their chunks and put in order, many by going through all.
+        guard slots.count < (documents.count - start) / Self.fewSlots else {
+            let found = documents[start...].lazy.filter { document in document.chunks.contains { slots.contains($0.slot.rawValue) } }
+            return Array(found.prefix(limit))
+        }
+        var found: [ObjectIdentifier: Document] = [:]
+        slots.forEach { slot in
+            let document = chunkTable.holder(of: Slot(slot)).document
+            if document.createdSequence > after ?? .zero { found[ObjectIdentifier(document)] = document }
+        }
+        return Array(found.values.sorted { $0.createdSequence < $1.createdSequence }.prefix(limit))
+    }
+
+    private static let fewSlots = 8
 }
