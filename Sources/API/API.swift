@@ -21,6 +21,7 @@ package struct API: Sendable {
         LibraryRoutes(service: service).add(to: &router)
         IndexRoutes(service: service).add(to: &router)
         DocumentRoutes(service: service).add(to: &router)
+        BulkRoutes(service: service).add(to: &router)
         ChunkRoutes(service: service).add(to: &router)
         SearchRoutes(service: service).add(to: &router)
         ModelRoutes(service: service).add(to: &router)

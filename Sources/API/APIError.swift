@@ -1,5 +1,6 @@
 import Database
 import Embedding
+import Glibc
 import HTTP
 import HTTPTypes
 import JSON
@@ -97,16 +98,8 @@ struct APIError: Error {
     func response(requestID: String) -> Response {
         Response(json: type.status, headers: headers) { json in
             json.object { json in
-                json.member("error", type.headline)
-                json.member("detail", detail)
-                json.member("error_type", type.rawValue)
+                json.writeMembers(of: self)
                 json.member("request_id", requestID)
-                if !problems.isEmpty {
-                    json.key("errors")
-                    json.array { json in
-                        for problem in problems { json.write(problem) }
-                    }
-                }
                 if !components.isEmpty { json.write(components) }
             }
         }
@@ -138,7 +131,19 @@ extension JSONProblem {
 }
 
 extension JSONWriter {
-    fileprivate mutating func write(_ problem: JSONProblem) {
+    /// What is said of an error wherever it stands.
+    mutating func writeMembers(of error: APIError) {
+        member("error", error.type.headline)
+        member("detail", error.detail)
+        member("error_type", error.type.rawValue)
+        guard !error.problems.isEmpty else { return }
+        key("errors")
+        array { json in
+            for problem in error.problems { json.write(problem) }
+        }
+    }
+
+    private mutating func write(_ problem: JSONProblem) {
         object { json in
             json.key("loc")
             json.array { json in
@@ -166,6 +171,12 @@ extension APIError {
         case let error as EmbeddingError: self.init(error)
         case let error as JSONSyntaxError: self.init(.invalidRequest, "Malformed JSON: \(error.reason)")
         case let error as JSONProblems: self.init(error.problems)
+        case let error as IncomingBodyError: self.init(error)
+        case let error as SpooledBody.Failed:
+            let hasSpace = ![ENOSPC, EDQUOT].contains(error.errno)
+            self.init(
+                hasSpace ? .unavailable : .insufficientStorage,
+                "The results could not be kept (\(error.call): errno \(error.errno)); documents up to there may be stored")
         default: self.init(.internalError, "The request could not be handled; the log has its id")
         }
     }
@@ -213,6 +224,16 @@ extension APIError {
                 "DISK_RESERVE_BYTES = \(reserve) stay free on the disk, which has \(free) left; nothing was changed, and deletions are taken"
             )
         case .storage(let error): self.init(error)
+        }
+    }
+
+    private init(_ error: IncomingBodyError) {
+        switch error {
+        case .clientGone: self.init(.invalidRequest, "The client broke off")
+        case .timedOut: self.init(.invalidRequest, "The rest of the body did not come in time")
+        case .stopping: self.init(.unavailable, "The server stops; the rest of the body was not read")
+        case .wrongLength(let announced, let received):
+            self.init(.invalidRequest, "The body ends after \(received) of \(announced) bytes")
         }
     }
 

@@ -7,16 +7,10 @@ import Storage
 extension Request {
     /// Parses the body, which is JSON whether or not the client says so, but not if it says something else.
     func jsonReader() throws -> JSONReader {
-        if let type = headers[.contentType], !Self.isJSON(type) {
+        if let type = headers[.contentType], !type.isMediaType("application/json") {
             throw APIError(.unsupportedMediaType, "The body must be application/json in UTF-8")
         }
         return JSONReader(try JSONDocument(parsing: body))
-    }
-
-    private static func isJSON(_ contentType: String) -> Bool {
-        let parts = contentType.lowercased().split(separator: ";").map { $0.filter { !$0.isWhitespace } }
-        guard parts.first == "application/json" else { return false }
-        return parts.dropFirst().allSatisfy { !$0.hasPrefix("charset=") || ["utf-8", "\"utf-8\""].contains($0.dropFirst(8)) }
     }
 
     /// Reads the query string; parameters that nobody asked for are problems, like unknown fields of a body.
@@ -49,6 +43,15 @@ extension Request {
     /// The tags of a list. Ours are numbers in quotes, so a comma within a tag can only be in one that we never gave out.
     private func entityTags(_ name: HTTPField.Name) -> [String]? {
         headers[name].map { $0.split(separator: ",").map { $0.filter { $0 != " " && $0 != "\t" } } }
+    }
+}
+
+extension String {
+    /// Whether this value of `Content-Type` says that media type, in UTF-8 if it says anything of characters.
+    func isMediaType(_ type: String) -> Bool {
+        let parts = lowercased().split(separator: ";").map { $0.filter { !$0.isWhitespace } }
+        guard parts.first == type else { return false }
+        return parts.dropFirst().allSatisfy { !$0.hasPrefix("charset=") || ["utf-8", "\"utf-8\""].contains($0.dropFirst(8)) }
     }
 }
 

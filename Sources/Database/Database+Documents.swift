@@ -47,14 +47,36 @@ extension Database {
     ) throws(DatabaseError) -> Document {
         let record = DocumentRecord(id: id ?? .random(), libraryID: libraryID, metadata: metadata, chunks: chunks, writtenAt: .now())
         let outcome = try commit(.putDocument(record)) { state throws(DatabaseError) in
-            if state.library(of: record.id) != nil {
-                guard onConflict == .replace else { throw .documentExists(record.id) }
-            } else if documentLimit > 0, state.documentCount(of: libraryID) >= documentLimit {
-                throw .tooManyDocuments(limit: documentLimit)
-            }
+            try state.check(record, onConflict, documentLimit)
         }
         guard case .document(let document) = outcome else { preconditionFailure("putting a document makes a document") }
         return document
+    }
+
+    /// Adds documents, each whole or not at all and each for itself, in their order; the log takes them together.
+    ///
+    /// - Parameter documentLimit: how many documents the library may hold; 0: any number.
+    /// - Returns: what became of each.
+    package func putDocuments(
+        _ records: [DocumentRecord], onConflict: ConflictPolicy = .error, documentLimit: Int = 0
+    ) -> [Result<Document, DatabaseError>] {
+        let outcomes = commitEach(records.map { (.putDocument($0), nil) }) { state, mutation throws(DatabaseError) in
+            guard case .putDocument(let record) = mutation else { preconditionFailure("documents are put, nothing else") }
+            try state.check(record, onConflict, documentLimit)
+        }
+        return outcomes.map { outcome in
+            outcome.map { outcome in
+                guard case .document(let document) = outcome else { preconditionFailure("putting a document makes a document") }
+                return document
+            }
+        }
+    }
+
+    /// Asks whether the disk has room for a file that is no change: it counts as if it were one.
+    ///
+    /// - Throws: `memoryBudgetReached`, `diskReserveReached`, `storage`.
+    package func admitFile(bytes: Int) throws(DatabaseError) {
+        try admission.admit(bytes: bytes, indexes: { repository.memoryOfIndexesToCome }, besides: { 0 })
     }
 
     /// Puts another document in the place of one, which keeps its id, its library and the time it was made.
@@ -144,5 +166,16 @@ extension Database {
     package func deleteDocument(_ id: DocumentID, expecting expected: SequenceNumber? = nil) throws(DatabaseError) {
         guard let document = repository.document(id) else { throw .documentNotFound(id) }
         _ = try commit(.deleteDocument(id, in: document.libraryID, at: .now()), expecting: expected)
+    }
+}
+
+extension StateToCome {
+    /// Whether there is room for a document, its id taken or not.
+    fileprivate func check(_ record: DocumentRecord, _ onConflict: ConflictPolicy, _ documentLimit: Int) throws(DatabaseError) {
+        if library(of: record.id) != nil {
+            guard onConflict == .replace else { throw .documentExists(record.id) }
+        } else if documentLimit > 0, documentCount(of: record.libraryID) >= documentLimit {
+            throw .tooManyDocuments(limit: documentLimit)
+        }
     }
 }

@@ -20,7 +20,7 @@ package final class Database: @unchecked Sendable {
     let memoryInUse: @Sendable () -> Int
     /// Held while a snapshot is taken or looked for.
     let snapshotLock = Lock()
-    private let admission: Admission
+    let admission: Admission
     /// How much the log has grown since the last snapshot.
     let growth: LogGrowth
     /// Held while changes are applied: whoever holds it sees the state after `appliedSequence`, and no other.

@@ -50,6 +50,9 @@ package final class JSONReader {
         return body()
     }
 
+    /// Another reader at the same place, whose problems are its own.
+    func apart() -> JSONReader { JSONReader(document, at: path) }
+
     package static func quoted(_ text: String) -> String { "'\(shortened(text))'" }
 
     /// Offending input as it may be shown. Scalars, not characters, because one character can have any number of them.

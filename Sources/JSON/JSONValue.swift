@@ -149,6 +149,18 @@ package struct JSONValue {
         return nil
     }
 
+    /// Reads this value apart from the rest of the text: what is wrong with it is wrong with nothing else.
+    package func apart<Value>(_ read: (JSONValue) -> Value?) -> Result<Value, JSONProblems> {
+        let reader = reader.apart()
+        let result = read(JSONValue(reader: reader, value: value))
+        do {
+            try reader.finish()
+            return .success(result!)
+        } catch {
+            return .failure(error)
+        }
+    }
+
     private func isType(_ wanted: ValueType) -> Bool {
         guard type != wanted else { return true }
         let article = wanted == .array || wanted == .object ? "an" : "a"

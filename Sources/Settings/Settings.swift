@@ -28,6 +28,7 @@ package struct Settings: Sendable, Equatable {
     package var maxAuthorLength: Int
     package var maxBodyBytes: Int
     package var maxLineBytes: Int
+    package var maxBulkDocuments: Int
 
     // Embedding.
     /// A name of the model catalogue, which is the server's to know: only its shape is checked here.
@@ -123,6 +124,8 @@ package struct Settings: Sendable, Equatable {
         maxLineBytes = try reader.integer(
             "max_line_bytes", default: 33_554_432, in: 1024...1_073_741_824, unit: "bytes",
             "The longest line of a streamed request body, which has no limit itself")
+        maxBulkDocuments = try reader.integer(
+            "max_bulk_documents", default: 100, in: 1...10_000, unit: "documents", "Documents in one batch")
 
         embeddingModel = try reader.value(
             "embedding_model", default: "all-minilm-l6-v2", accepted: "a model's name: at most 64 letters, digits and . _ -",

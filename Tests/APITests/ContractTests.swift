@@ -59,6 +59,7 @@ struct ContractTests {
         }
         #expect(limit("NewTextDocument", "texts", "maxItems") == settings.maxChunksPerDocument)
         #expect(schemas["NewTextDocument"]?["properties"]?["texts"]?["items"]?["maxLength"]?.integer == settings.maxChunkLength)
+        #expect(limit("Batch", "documents", "maxItems") == settings.maxBulkDocuments)
         #expect(limit("NewVectorDocument", "chunks", "maxItems") == settings.maxChunksPerDocument)
         #expect(limit("NewChunk", "text", "maxLength") == settings.maxChunkLength)
         #expect(limit("TextSearch", "query", "maxLength") == settings.maxQueryLength)

@@ -45,6 +45,37 @@ struct DocumentTests {
         #expect(holder.updatedAt == put.updatedAt)
     }
 
+    @Test("are put together each for itself, in their order")
+    func putMany() throws {
+        func record(_ id: DocumentID, _ vector: [Float], title: String) -> DocumentRecord {
+            DocumentRecord(
+                id: id, libraryID: library, metadata: DocumentMetadata(title: title), chunks: [chunk(.random(in: 1...1_000_000), vector)],
+                writtenAt: .now())
+        }
+        func refusals(_ results: [Result<Document, DatabaseError>]) -> [Bool] { results.map { (try? $0.get()) == nil } }
+        let records = [
+            record(.number(1), [1, 2, 3, 4], title: "one"), record(.number(2), [1, 2], title: "short"),
+            record(.number(1), [4, 3, 2, 1], title: "again"), record(.number(3), [1, 1, 1, 1], title: "three"),
+        ]
+
+        #expect(refusals(database.putDocuments(records)) == [false, true, true, false])
+        #expect(try database.listDocuments(of: library).map(\.metadata.title) == ["one", "three"])
+        #expect(refusals(database.putDocuments(records, onConflict: .replace)) == [false, true, false, false])
+        #expect(try database.listDocuments(of: library).map(\.metadata.title) == ["again", "three"])
+        let more = [record(.number(4), [1, 2, 3, 4], title: "four"), record(.number(5), [1, 2, 3, 4], title: "five")]
+        #expect(refusals(database.putDocuments(more, documentLimit: 3)) == [false, true])
+        #expect(database.putDocuments([]).isEmpty)
+    }
+
+    @Test("a file is admitted as a change is")
+    func admitsFiles() throws {
+        let full = try TestDatabase(budget: Budget(diskReserveBytes: 1 << 20))
+        full.fileSystem.setFreeBytes(1 << 20)
+
+        try database.admitFile(bytes: 1)
+        #expect(throws: DatabaseError.self) { try full.database.admitFile(bytes: 1) }
+    }
+
     @Test("get a random id when they bring none")
     func randomID() throws {
         let metadata = DocumentMetadata(title: "t")

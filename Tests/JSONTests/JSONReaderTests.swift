@@ -46,6 +46,30 @@ struct JSONReaderTests {
         }
     }
 
+    @Test("what is read apart has problems of its own, with their places")
+    func readsApart() throws {
+        try read(#"{"items":[{"v":1},{"v":"x"},5]}"#) { reader in
+            reader.readObject { object in
+                let items = object.required("items") { items in
+                    items.array(count: 3...3) { item in
+                        item.apart { item -> Int? in
+                            var number: Int?
+                            item.object { number = $0.required("v") { $0.integer(in: 0...9) } }
+                            return number
+                        }
+                    }
+                }
+                #expect(items?.map { try? $0.get() } == [1, nil, nil])
+                let locations = items?.map { item -> [JSONPathComponent]? in
+                    guard case .failure(let problems) = item else { return nil }
+                    return problems.problems.first?.location
+                }
+                let items1: [JSONPathComponent] = [.key("body"), .key("items"), .index(1), .key("v")]
+                #expect(locations == [nil, items1, [.key("body"), .key("items"), .index(2)]])
+            }
+        }
+    }
+
     @Test("every problem is reported with its place")
     func locatesProblems() throws {
         let found = try problems(#"{"name":5,"items":[{"v":1},{"v":"x","extra":0}],"typo":1}"#) { reader in

@@ -25,6 +25,7 @@ struct SettingsTests {
         #expect(settings.maxAuthorLength == 200)
         #expect(settings.maxBodyBytes == 33_554_432)
         #expect(settings.maxLineBytes == 33_554_432)
+        #expect(settings.maxBulkDocuments == 100)
         #expect(settings.embeddingModel == "all-minilm-l6-v2")
         #expect(settings.embeddingDimension == nil)
         #expect(settings.modelDirectory == "/home/ada/.cache/quire/models/all-minilm-l6-v2")
@@ -69,7 +70,8 @@ struct SettingsTests {
             "MAX_CHUNKS_PER_DOCUMENT": "2",
             "MAX_CHUNK_LENGTH": "3", "MAX_QUERY_LENGTH": "4", "MAX_RESULTS_K": "5", "MAX_DOCUMENTS_PER_LIBRARY": "0",
             "MAX_TAGS_PER_DOCUMENT": "7", "MAX_TAG_LENGTH": "8", "MAX_TITLE_LENGTH": "9", "MAX_AUTHOR_LENGTH": "10",
-            "MAX_BODY_BYTES": "2048", "MAX_LINE_BYTES": "4096", "EMBEDDING_MODEL": "embed-english-v3.0", "EMBEDDING_DIMENSION": "1024",
+            "MAX_BODY_BYTES": "2048", "MAX_LINE_BYTES": "4096", "MAX_BULK_DOCUMENTS": "12",
+            "EMBEDDING_MODEL": "embed-english-v3.0", "EMBEDDING_DIMENSION": "1024",
             "QUIRE_MODEL_DIR": "~/weights", "QUERY_CACHE_BYTES": "11", "WORKER_THREADS": "3", "INDEX_BUILD_THREADS": "2",
             "NGINX_WORKER_PROCESSES": "1",
             "RUN_DIRECTORY": "/srv/run.1/q_2-x", "LOG_LEVEL": "WARNING", "LOG_JSON_FORMAT": "True", "ACCESS_LOG": "off",
@@ -102,6 +104,7 @@ struct SettingsTests {
         #expect(fromEnvironment.maxAuthorLength == 10)
         #expect(fromEnvironment.maxBodyBytes == 2048)
         #expect(fromEnvironment.maxLineBytes == 4096)
+        #expect(fromEnvironment.maxBulkDocuments == 12)
         #expect(fromEnvironment.embeddingModel == "embed-english-v3.0")
         #expect(fromEnvironment.embeddingDimension == 1024)
         #expect(fromEnvironment.modelDirectory == "/home/ada/weights")
@@ -151,7 +154,8 @@ struct SettingsTests {
             ("MAX_QUERY_LENGTH", 1, 1_000_000),
             ("MAX_RESULTS_K", 1, 10_000), ("MAX_DOCUMENTS_PER_LIBRARY", 0, 1_000_000_000), ("MAX_TAGS_PER_DOCUMENT", 1, 10_000),
             ("MAX_TAG_LENGTH", 1, 10_000), ("MAX_TITLE_LENGTH", 1, 100_000), ("MAX_AUTHOR_LENGTH", 1, 100_000),
-            ("MAX_BODY_BYTES", 1024, 1_073_741_824), ("MAX_LINE_BYTES", 1024, 1_073_741_824), ("EMBEDDING_DIMENSION", 1, 65_536),
+            ("MAX_BODY_BYTES", 1024, 1_073_741_824), ("MAX_LINE_BYTES", 1024, 1_073_741_824), ("MAX_BULK_DOCUMENTS", 1, 10_000),
+            ("EMBEDDING_DIMENSION", 1, 65_536),
             ("WORKER_THREADS", 1, 1024),
             ("INDEX_BUILD_THREADS", 1, 256), ("NGINX_WORKER_PROCESSES", 1, 64),
         ])

@@ -49,8 +49,9 @@ struct ChunkRoutes {
         let library = try database.library(old.libraryID).record
         let expected = try request.expectedSequence(current: old.sequence)
         let reader = try request.jsonReader()
+        let rules = try service.rules(for: library)
         var new: [NewChunk]?
-        reader.readObject { new = [NewChunk](&$0, .any, service.settings, for: library) }
+        reader.readObject { new = [NewChunk](&$0, .any, rules) }
         try reader.finish()
         let chunks = try service.records(of: new!, for: library)
         let limit = service.settings.maxChunksPerDocument

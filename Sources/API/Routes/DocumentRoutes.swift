@@ -36,7 +36,7 @@ struct DocumentRoutes {
         let (includeEmbeddings, onConflict) = try request.readQuery { query in
             (query.bool("include_embeddings"), query.choice("on_conflict", default: ConflictPolicy.error))
         }
-        let new = try NewDocument.read(request.jsonReader(), form, service.settings, for: library)
+        let new = try NewDocument.read(request.jsonReader(), form, service.rules(for: library))
         let chunks = try service.records(of: new.chunks, for: library)
         let document = try database.putDocument(
             id: new.id, in: library.id, metadata: new.metadata, chunks: chunks, onConflict: onConflict,
@@ -130,7 +130,7 @@ struct DocumentRoutes {
         let old = try database.document(id).document
         let library = try database.library(old.libraryID).record
         let expected = try request.expectedSequence(current: old.sequence)
-        let new = try NewDocument.read(request.jsonReader(), .any, service.settings, for: library)
+        let new = try NewDocument.read(request.jsonReader(), .any, service.rules(for: library))
         if let other = new.id, other != id {
             let message = "must be absent, or the id of the path"
             throw APIError([JSONProblem(location: [.key("body"), .key("id")], message: message, kind: .invalidID)])
@@ -170,21 +170,5 @@ extension HTTPFields {
         guard let next else { return [:] }
         let rest = parameters.map { "&\($0.name)=\(percentEncoded($0.value))" }.joined()
         return [.link: "<\(path)?limit=\(limit)&cursor=\(next)\(rest)>; rel=\"next\""]
-    }
-}
-
-extension Service {
-    /// Chunks as they are stored: those without a vector get one.
-    func records(of chunks: [NewChunk], for library: LibraryRecord) throws -> [ChunkRecord] {
-        let texts = chunks.filter { $0.embedding == nil }.map(\.text)
-        guard !texts.isEmpty else { return chunks.map { $0.record($0.embedding!) } }
-        // No lock is held while the provider works.
-        let embeddings = try embed(texts, as: .document, for: library)
-        var next = 0
-        return chunks.map { chunk in
-            if let embedding = chunk.embedding { return chunk.record(embedding) }
-            defer { next += 1 }
-            return chunk.record(Array(embeddings[next]))
-        }
     }
 }

@@ -70,11 +70,11 @@ extension JSONWriter {
 struct NewDocument {
     /// How it says what its chunks are.
     enum Form {
-        /// `texts`, which the server embeds.
+        /// `texts` or `text`, which the server embeds.
         case texts
         /// `chunks` with their vectors.
         case vectors
-        /// `texts`, or `chunks` with or without vectors.
+        /// `texts`, `text`, or `chunks` with or without vectors.
         case any
     }
 
@@ -86,15 +86,23 @@ struct NewDocument {
     static let sourceURLLength = 1...2048
 
     /// A body that is nothing but the document.
-    static func read(_ reader: JSONReader, _ form: Form, _ settings: Settings, for library: LibraryRecord) throws -> NewDocument {
-        var document: NewDocument?
-        reader.readObject { document = NewDocument(&$0, form, settings, for: library) }
+    static func read(_ reader: JSONReader, _ form: Form, _ rules: DocumentRules) throws -> NewDocument {
+        let document = NewDocument(reader.root, form, rules)
         try reader.finish()
         return document!
     }
 
     /// `nil` after a problem.
-    init?(_ object: inout JSONObject, _ form: Form, _ settings: Settings, for library: LibraryRecord) {
+    init?(_ value: JSONValue, _ form: Form, _ rules: DocumentRules) {
+        var document: NewDocument?
+        value.object { document = NewDocument(&$0, form, rules) }
+        guard let document else { return nil }
+        self = document
+    }
+
+    /// `nil` after a problem.
+    private init?(_ object: inout JSONObject, _ form: Form, _ rules: DocumentRules) {
+        let settings = rules.settings
         id = object.optional("id") { $0.identifier() }
         let title = object.required("title") { $0.string(length: 1...settings.maxTitleLength) }
         let author = object.optional("author") { $0.string(length: 1...settings.maxAuthorLength) }
@@ -102,7 +110,7 @@ struct NewDocument {
         let url = object.optional("source_url") { $0.string(length: Self.sourceURLLength) }
         let tags = object.optional("tags") { $0.tags(settings) }
         let custom = object.optional("custom") { $0.customFields() }
-        let chunks = [NewChunk](&object, form, settings, for: library)
+        let chunks = [NewChunk](anyForm: &object, form, rules)
         guard let title, let chunks else { return nil }
         metadata = DocumentMetadata(
             title: title, author: author, documentType: type ?? "text", sourceURL: url, tags: tags ?? [], custom: custom ?? CustomFields())
@@ -115,17 +123,35 @@ struct NewChunk {
     var id: ChunkID?
     let text: String
     var pageNumber: Int?
+    /// Where it stood in the text that was divided, in Unicode scalars.
+    var offsets: Range<Int>?
     var custom = CustomFields()
     var embedding: [Float]?
 
     func record(_ embedding: [Float]) -> ChunkRecord {
-        ChunkRecord(id: id ?? .random(), text: text, pageNumber: pageNumber, custom: custom, embedding: embedding)
+        ChunkRecord(id: id ?? .random(), text: text, pageNumber: pageNumber, offsets: offsets, custom: custom, embedding: embedding)
     }
 }
 
 extension [NewChunk] {
-    /// The members of a body that say what the chunks are; `nil` after a problem.
-    init?(_ object: inout JSONObject, _ form: NewDocument.Form, _ settings: Settings, for library: LibraryRecord) {
+    /// `text` to be divided, or the chunks one by one; `nil` after a problem.
+    fileprivate init?(anyForm object: inout JSONObject, _ form: NewDocument.Form, _ rules: DocumentRules) {
+        let others: [StaticString] = form == .texts ? ["texts"] : ["texts", "chunks"]
+        let other = others.first { object.has($0) }
+        let chunks: [NewChunk]?
+        if form != .vectors, object.has("text"), other == nil {
+            chunks = [NewChunk](dividing: &object, rules)
+        } else {
+            if form != .vectors, let other { object.refuse("text", beside: other) }
+            chunks = [NewChunk](&object, form, rules)
+        }
+        guard let chunks else { return nil }
+        self = chunks
+    }
+
+    /// The members of a body that say what the chunks are, one by one; `nil` after a problem.
+    init?(_ object: inout JSONObject, _ form: NewDocument.Form, _ rules: DocumentRules) {
+        let settings = rules.settings
         let count = 1...settings.maxChunksPerDocument
         let chunks: [NewChunk]? =
             switch form == .any && object.has("chunks") ? .vectors : form {
@@ -135,11 +161,20 @@ extension [NewChunk] {
                 }
             case .vectors:
                 object.required("chunks") { chunks in
-                    chunks.array(count: count) { $0.chunk(settings, for: library, needsEmbedding: form == .vectors) }
+                    chunks.array(count: count) { $0.chunk(settings, for: rules.library, needsEmbedding: form == .vectors) }
                 }
             }
         guard let chunks else { return nil }
         self = chunks
+    }
+}
+
+extension JSONObject {
+    /// Notes that `name` is there besides `other`, which is there.
+    mutating func refuse(_ name: StaticString, beside other: StaticString) {
+        guard has(name) else { return }
+        note(.unknownField, at: name, "\(other) or \(name), not both")
+        _ = optional(name) { _ in Optional<Never>.none }
     }
 }
 

@@ -31,6 +31,7 @@ final class TestServer {
         disk: Disk = Disk(), budget: Budget = .unlimited
     ) throws {
         let machine = Machine(userID: 1000, home: "/home/nobody", cores: 2, memoryBytes: 8 << 30)
+        let environment = ["VECTOR_DB_DATA_DIR": directory.path].merging(environment) { $1 }
         settings = try Settings.load(environment: environment, machine: machine)
         service = Service(settings: settings)
         api = API(service, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
@@ -129,8 +130,8 @@ struct Reply {
     init(_ response: Response) {
         status = response.status.code
         headers = response.headers
-        body = response.body
-        json = (try? JSON(parsing: response.body)) ?? .null
+        body = response.wholeBody
+        json = (try? JSON(parsing: body)) ?? .null
     }
 
     var errorType: String? { json["error_type"]?.string }
