@@ -164,11 +164,12 @@ import Testing
         let short = fixture.socket.connect()
         short.send(beginning(Records.post("/stream", length: 8)) + Records.body(body) + end)
         short.stopSending()
+        // One at a time: a second stream may be one too many.
+        #expect(short.receive().body == "1 lines, wrongLength(announced: 8, received: 7)")
         let long = fixture.socket.connect()
         long.send(beginning(Records.post("/stream", length: 5)) + Records.body(body) + end)
         long.stopSending()
 
-        #expect(short.receive().body == "1 lines, wrongLength(announced: 8, received: 7)")
         #expect(long.receive().body == "0 lines, wrongLength(announced: 5, received: 7)")
     }
 
