@@ -26,12 +26,10 @@ package final class SpooledBody: @unchecked Sendable {
         let path = "\(directory)/spool-\(String(UInt64.random(in: .min ... .max), radix: 16))"
         let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw Failed(call: "open", errno: errno) }
-        guard unlink(path) == 0 else {
-            defer { close(descriptor) }
-            throw Failed(call: "unlink", errno: errno)
-        }
         self.descriptor = descriptor
         self.admit = admit
+        // From here on `deinit` closes it, whatever happens.
+        guard unlink(path) == 0 else { throw Failed(call: "unlink", errno: errno) }
     }
 
     deinit { close(descriptor) }
