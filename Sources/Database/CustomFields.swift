@@ -40,7 +40,7 @@ package struct CustomFields: Sendable, Equatable {
         return result
     }
 
-    /// What they take in a record, in bytes: what `Limits.customBytes` is about.
+    /// What they take in a record, in bytes: what `Limits.maxCustomBytes` is about.
     package var size: Int {
         fields.reduce(0) { size, field in
             let value =

@@ -46,11 +46,9 @@ extension Database {
         documentLimit: Int = 0
     ) throws(DatabaseError) -> Document {
         let record = DocumentRecord(id: id ?? .random(), libraryID: libraryID, metadata: metadata, chunks: chunks, writtenAt: .now())
-        let outcome = try commit(.putDocument(record)) { state throws(DatabaseError) in
+        return try commit(.putDocument(record)) { state throws(DatabaseError) in
             try state.check(record, onConflict, documentLimit)
-        }
-        guard case .document(let document) = outcome else { preconditionFailure("putting a document makes a document") }
-        return document
+        }.document
     }
 
     /// Adds documents, each whole or not at all and each for itself, in their order; the log takes them together.
@@ -64,12 +62,7 @@ extension Database {
             guard case .putDocument(let record) = mutation else { preconditionFailure("documents are put, nothing else") }
             try state.check(record, onConflict, documentLimit)
         }
-        return outcomes.map { outcome in
-            outcome.map { outcome in
-                guard case .document(let document) = outcome else { preconditionFailure("putting a document makes a document") }
-                return document
-            }
-        }
+        return outcomes.map { $0.map(\.document) }
     }
 
     /// Asks whether the disk has room for a file that is no change: it counts as if it were one.
@@ -87,11 +80,9 @@ extension Database {
     ) throws(DatabaseError) -> Document {
         guard let old = repository.document(id) else { throw .documentNotFound(id) }
         let record = DocumentRecord(id: id, libraryID: old.libraryID, metadata: metadata, chunks: chunks, writtenAt: .now())
-        let outcome = try commit(.putDocument(record), expecting: expected) { state throws(DatabaseError) in
+        return try commit(.putDocument(record), expecting: expected) { state throws(DatabaseError) in
             guard state.library(of: id) != nil else { throw .documentNotFound(id) }
-        }
-        guard case .document(let document) = outcome else { preconditionFailure("putting a document makes a document") }
-        return document
+        }.document
     }
 
     /// Changes parts of a document, atomically.
@@ -116,9 +107,7 @@ extension Database {
                 id: id, libraryID: view.document.libraryID, metadata: edit.metadata, removed: edit.removed, put: edit.put, writtenAt: .now()
             )
             do throws(DatabaseError) {
-                let outcome = try commit(.updateDocument(update), expecting: view.document.sequence)
-                guard case .document(let document) = outcome else { preconditionFailure("updating a document gives a document") }
-                return document
+                return try commit(.updateDocument(update), expecting: view.document.sequence).document
             } catch .changedSince(let sequence) {
                 if expected != nil { throw .changedSince(sequence) }
             }
@@ -177,5 +166,12 @@ extension StateToCome {
         } else if documentLimit > 0, documentCount(of: record.libraryID) >= documentLimit {
             throw .tooManyDocuments(limit: documentLimit)
         }
+    }
+}
+
+extension Repository.Outcome {
+    fileprivate var document: Document {
+        guard case .document(let document) = self else { preconditionFailure("a change of a document makes a document") }
+        return document
     }
 }

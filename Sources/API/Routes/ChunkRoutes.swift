@@ -30,7 +30,8 @@ struct ChunkRoutes {
         }
         let view = try database.document(id, withEmbeddings: includeEmbeddings)
         let chunks = view.document.chunks
-        let page = (cursor?.start(in: view.document) ?? 0)..<min((cursor?.start(in: view.document) ?? 0) + limit, chunks.count)
+        let start = cursor?.start(in: view.document) ?? 0
+        let page = start..<min(start + limit, chunks.count)
         let next = page.upperBound < chunks.count ? page.last.map { ChunkCursor(index: $0 + 1, chunk: chunks[$0].id) } : nil
         var headers = HTTPFields.linkToNext(next, path: request.path, limit: limit)
         headers[.eTag] = view.document.sequence.entityTag
