@@ -16,28 +16,27 @@ struct Column {
     var isEmpty: Bool { present.isEmpty }
 
     mutating func insert(_ values: FieldValues.Values, at slot: UInt32, capacity: Int) {
-        present.insert(slot, capacity: capacity)
-        if case .list = values { lists.insert(slot, capacity: capacity) }
-        change(values) { posting in
-            posting.insert(slot, capacity: capacity)
-        } numbers: { numbers, key in
-            numbers.insert(slot, at: key, capacity: capacity)
+        change(values) {
+            $0.insert(slot, capacity: capacity)
+        } numbers: {
+            $0.insert(slot, at: $1, capacity: capacity)
         }
     }
 
     mutating func remove(_ values: FieldValues.Values, at slot: UInt32, capacity: Int) {
-        present.remove(slot, capacity: capacity)
-        if case .list = values { lists.remove(slot, capacity: capacity) }
-        change(values) { posting in
-            posting.remove(slot, capacity: capacity)
-        } numbers: { numbers, key in
-            numbers.remove(slot, at: key, capacity: capacity)
+        change(values) {
+            $0.remove(slot, capacity: capacity)
+        } numbers: {
+            $0.remove(slot, at: $1, capacity: capacity)
         }
     }
 
+    /// Changes every posting that the values are in.
     private mutating func change(
         _ values: FieldValues.Values, _ body: (inout Posting) -> Void, numbers change: (inout SortedPostings, Double) -> Void
     ) {
+        body(&present)
+        if case .list = values { body(&lists) }
         let list: [FilterValue] =
             switch values {
             case .one(let value): [value]
