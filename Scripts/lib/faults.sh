@@ -16,8 +16,8 @@ durability_tests() {
 readonly durability_suites="StorageTests.(PowerLoss|SnapshotFile|Damage)Tests|DatabaseTests.(Snapshot|Model|Overlap|Repair|Verification)Tests"
 
 # What threads share, and what writes to raw memory.
-readonly concurrent_suites="LocksTests|StorageTests.(GroupCommit|Rotation|Removal|Failure)Tests|DatabaseTests.(Concurrency|Pending|IndexBuilder|Snapshot)Tests|VectorSearchTests.ConcurrentChangeTests"
-readonly storing_suites="StorageTests|DatabaseTests|VectorSearchTests"
+readonly concurrent_suites="LocksTests|StorageTests.(GroupCommit|Rotation|Removal|Failure)Tests|DatabaseTests.(Concurrency|Pending|IndexBuilder|Snapshot|KeywordSearch)Tests|VectorSearchTests.ConcurrentChangeTests"
+readonly storing_suites="StorageTests|DatabaseTests|VectorSearchTests|TextSearchTests"
 
 # Optimised for the address sanitizer only: to the other one what Swift makes of empty arrays then, which share one place, looks like a race.
 optimization() { if [[ $1 == address ]]; then echo 1; else echo 0; fi; }
