@@ -15,38 +15,30 @@ extension Service {
         return try embed(texts, as: inputType, with: model)
     }
 
-    /// Text as vectors of a model.
-    ///
-    /// Documents take their turn at the gate; a query is short and goes straight ahead, unless it goes over the network. A query that
-    /// was asked before is not computed again.
+    /// Text as vectors of a model. A query that was asked before is not computed again.
     ///
     /// - Throws: 503 if the model's provider is missing or fails, or if it is not done in time: a reply that nginx no longer waits for
     ///   must not be a write.
     func embed(_ texts: [String], as inputType: EmbeddingInputType, with model: EmbeddingModel) throws -> Embeddings {
-        let provider = try catalogue.provider(for: model)
-        let deadline = ContinuousClock.now + Self.embeddingLimit
-        if inputType == .query, let cached = cached(texts, model) { return cached }
-        let embeddings =
-            if !model.isLocal {
-                try embeddingGate.passRemotely { try provider.embed(texts, as: inputType, deadline: deadline) }
-            } else if inputType == .query {
-                try provider.embed(texts, as: inputType, deadline: deadline)
-            } else {
-                try embeddingGate.pass(before: deadline) { try provider.embed(texts, as: inputType, deadline: deadline) }
-            }
-        if inputType == .query {
-            for (index, text) in texts.enumerated() { queryCache.add(Array(embeddings[index]), of: text, model: model.name) }
+        guard inputType == .query else { return try compute(texts, as: inputType, with: model) }
+        var vectors = texts.map { queryCache.vector(of: $0, model: model.name) }
+        let missing = vectors.indices.filter { vectors[$0] == nil }
+        guard !missing.isEmpty else { return Embeddings(dimension: model.dimension, values: vectors.flatMap { $0! }) }
+        let computed = try compute(missing.map { texts[$0] }, as: .query, with: model)
+        for (position, index) in missing.enumerated() {
+            vectors[index] = Array(computed[position])
+            queryCache.add(vectors[index]!, of: texts[index], model: model.name)
         }
-        return embeddings
+        return Embeddings(dimension: model.dimension, values: vectors.flatMap { $0! }, tokens: computed.tokens)
     }
 
-    /// The vectors of all of these queries, if all of them were asked before.
-    private func cached(_ queries: [String], _ model: EmbeddingModel) -> Embeddings? {
-        var values: [Float] = []
-        for query in queries {
-            guard let vector = queryCache.vector(of: query, model: model.name) else { return nil }
-            values += vector
-        }
-        return Embeddings(dimension: model.dimension, values: values)
+    /// Documents and lists of queries take their turn at the gate; a single query is short and goes straight ahead, unless it goes over
+    /// the network.
+    private func compute(_ texts: [String], as inputType: EmbeddingInputType, with model: EmbeddingModel) throws -> Embeddings {
+        let provider = try catalogue.provider(for: model)
+        let deadline = ContinuousClock.now + Self.embeddingLimit
+        func embeddings() throws -> Embeddings { try provider.embed(texts, as: inputType, deadline: deadline) }
+        guard model.isLocal else { return try embeddingGate.passRemotely(embeddings) }
+        return try inputType == .query && texts.count == 1 ? embeddings() : embeddingGate.pass(before: deadline, embeddings)
     }
 }

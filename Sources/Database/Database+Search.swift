@@ -13,6 +13,8 @@ package struct SearchHit: Sendable {
     package let keywordRank: Int?
     /// As it was sent, if it was asked for.
     package let embedding: [Float]?
+    /// If it was asked for.
+    package let passage: Passage?
 
     package var chunk: Chunk { document.chunks[chunkIndex] }
 }
@@ -31,7 +33,7 @@ package struct SearchResult: Sendable {
     }
 
     package let mode: SearchQuery.Mode
-    /// By ascending distance, or by descending score; equal ones by chunk id.
+    /// By ascending distance, or by descending score; equal ones by chunk id. With diversity, in the order that it makes of the best.
     package let hits: [SearchHit]
     /// What compared vectors: never `auto`. Nil if nothing did.
     package let indexKind: IndexKind?

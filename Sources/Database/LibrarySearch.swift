@@ -25,8 +25,8 @@ struct LibrarySearch {
         var keywordRank: Int?
     }
 
-    /// Lists are at least so long when they are made one: what is far down in one may be high up in the other.
-    private static let fusionDepth = 200
+    /// Lists are at least so long when another order is made of them: what is far down in one may be high up in it.
+    private static let depth = 200
 
     init(_ library: Library, _ query: SearchQuery, eligible: SlotSet?) {
         self.library = library
@@ -38,18 +38,37 @@ struct LibrarySearch {
 
     mutating func run() -> SearchResult {
         let wanted = query.offset + query.count
-        let candidates = query.groupsByDocument ? bestOfDocuments(wanted) : ranked(wanted)
+        let candidates = query.diversity > 0 ? diverse(wanted) : best(wanted)
         let hits = candidates.dropFirst(query.offset).map { candidate in
             let holder = library.chunkTable.holder(of: candidate.slot)
             return SearchHit(
                 document: holder.document, chunkIndex: Int(holder.chunkIndex), distance: candidate.distance, score: candidate.score,
                 vectorRank: candidate.vectorRank, keywordRank: candidate.keywordRank,
-                embedding: query.withEmbeddings ? library.vectors.store.copyVector(holder.chunk.row) : nil)
+                embedding: query.withEmbeddings ? library.vectors.store.copyVector(holder.chunk.row) : nil,
+                passage: query.expansion.map { around in
+                    Passage(around: Int(holder.chunkIndex), of: holder.document, before: around.before, after: around.after)
+                })
         }
         return SearchResult(
             mode: query.mode, hits: hits, indexKind: outcome?.index, isExact: outcome?.exact ?? true, ef: outcome?.ef,
             scored: outcome?.scored ?? 0, scoredWords: scoredWords, filter: outcome?.filter,
             shortage: hits.count < query.count ? shortage ?? .librarySize : nil)
+    }
+
+    /// The best `count` of what is asked for, chunks or documents, the best first.
+    private mutating func best(_ count: Int) -> [Candidate] {
+        query.groupsByDocument ? bestOfDocuments(count) : ranked(count)
+    }
+
+    /// `count` of the best, in an order in which each says something new. They are taken from more than that, as many for one page of
+    /// results as for the next.
+    private mutating func diverse(_ count: Int) -> [Candidate] {
+        let pages = (count + Self.depth - 1) / Self.depth
+        let candidates = best(pages * Self.depth)
+        let cosines = Cosines(of: candidates.map { library.chunkTable.holder(of: $0.slot).chunk.row }, in: library.vectors.store)
+        let order = MaximalMarginalRelevance(diversity: query.diversity)
+            .order(candidates.map { $0.score ?? -$0.distance! }, count: count, similarities: cosines.ofVector)
+        return order.map { candidates[$0] }
     }
 
     /// The best `count` chunks, the best first; fewer only if there are no more.
@@ -139,7 +158,7 @@ struct LibrarySearch {
     // MARK: By both
 
     private mutating func byBoth(_ count: Int) -> [Candidate] {
-        let depth = max(count, Self.fusionDepth)
+        let depth = max(count, Self.depth)
         let (near, matching) = (byVector(depth), byWords(depth))
         var candidates: [ChunkID: Candidate] = [:]
         for (index, candidate) in near.enumerated() {

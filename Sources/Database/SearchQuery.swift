@@ -36,6 +36,10 @@ package struct SearchQuery: Sendable {
     /// Of each document the best chunk alone.
     package var groupsByDocument = false
     package var fusion = Fusion.reciprocalRank(k: 60)
+    /// How much results that say the same as better ones stand back, from 0 (not at all) to 1.
+    package var diversity: Float = 0
+    /// How many chunks before and behind each that is found make a passage with it; nil: no passages.
+    package var expansion: (before: Int, after: Int)?
     package var vectorWeight = 1.0
     package var keywordWeight = 1.0
     package var withEmbeddings = false

@@ -90,6 +90,8 @@ struct ExampleTests {
         story.tell("getDocument", server.get(path))
         let search = try body("POST /v1/libraries/{id}/search", "bird")
         story.tell("searchByText", server.post("\(texts)/search", search))
+        let batch = try body("POST /v1/libraries/{id}/search/batch", "two")
+        story.tell("searchBatch", server.post("\(texts)/search/batch", batch))
         let vectorSearch = try body("POST /v1/libraries/{id}/search/embedding", "orange")
         story.tell("searchByVector", server.post("\(vectors)/search/embedding", vectorSearch))
         story.tell("updateLibrary", server.patch(texts, try body("PATCH /v1/libraries/{id}", "rename")))

@@ -82,6 +82,70 @@ struct SearchModeTests {
         #expect(reply.status == 422 && reply.locations == locations, "\(reply.detail)")
     }
 
+    @Test("with expand, results come with the chunks around them, and where each stands")
+    func passages() throws {
+        let library = server.vectors()
+        let chunks = #"[{"text":"before","embedding":[0,1,0]},{"text":"it","embedding":[1,0,0]},{"text":"behind","embedding":[0,0,1]}]"#
+        #expect(server.post("\(library)/documents/with-embeddings", text: #"{"title":"t","chunks":\#(chunks)}"#).status == 201)
+        let body: [String: JSON] = ["embedding": [1, 0, 0], "k": 1]
+        func passage(_ expand: JSON) -> JSON? {
+            server.post("\(library)/search/embedding", .object(body.merging(["expand": expand]) { $1 })).json["results"]?[0]?["passage"]
+        }
+
+        #expect(passage(["before": 1, "after": 5])?["text"] == "before\nit\nbehind")
+        let part = try #require(passage(["after": 1])?["chunks"]?[0])
+        #expect(part["chunk_index"] == 1 && part["start"] == 0 && part["end"] == 2 && part["start_offset"] == nil)
+        #expect(passage([:])?["text"] == "it" && passage(.null) == nil)
+
+        let refused = server.post("\(library)/search/embedding", text: #"{"embedding":[1,0,0],"k":100,"expand":{"before":5,"after":5}}"#)
+        #expect(refused.locations == ["body.expand"] && refused.detail.contains("MAX_RESULTS_K"))
+        #expect(
+            server.post("\(library)/search/embedding", text: #"{"embedding":[1,0,0],"expand":{"before":-1,"around":1}}"#).locations == [
+                "body.expand.before", "body.expand.around",
+            ])
+    }
+
+    @Test("with diversity, what says the same stands back")
+    func diversity() {
+        let body: [String: JSON] = ["embedding": [1, 0, 0], "k": 3]
+        let path = "\(library)/search/embedding"
+        #expect(titles(server.post(path, .object(body))) == ["one", "three", "two"])
+        #expect(titles(server.post(path, .object(body.merging(["diversity": 0.9]) { $1 }))) == ["one", "two", "three"])
+        #expect(server.post(path, .object(body.merging(["diversity": 1.5]) { $1 })).locations == ["body.diversity"])
+    }
+
+    @Test("a batch gives what its searches give alone, in their order")
+    func batch() throws {
+        let searches: [JSON] = [
+            ["embedding": [1, 0, 0], "k": 2], ["query": "fox", "mode": "keyword"],
+            ["embedding": [0, 1, 0], "query": "rain", "mode": "hybrid", "group_by_document": true],
+        ]
+        let paths = ["search/embedding", "search", "search/embedding"]
+        let reply = server.post("\(library)/search/batch?include_embeddings=true", ["searches": .array(searches)])
+        let results = try #require(reply.json["searches"]?.array)
+        #expect(results.count == 3 && reply.json["query_time_ms"]?.number ?? -1 >= 0)
+        for (index, path) in paths.enumerated() {
+            let alone = server.post("\(library)/\(path)?include_embeddings=true", searches[index]).json
+            #expect(results[index]["results"] == alone["results"] && results[index]["plan"] == alone["plan"])
+        }
+    }
+
+    @Test("a batch with a search that is not valid is refused whole, and so is one that is too large")
+    func batchRefusals() {
+        let path = "\(library)/search/batch"
+        let bad = server.post(path, text: #"{"searches":[{"embedding":[1,0,0]},{"embedding":[1,0]},{"k":1},{"query":"x","mode":"words"}]}"#)
+        #expect(
+            bad.status == 422
+                && bad.locations == ["body.searches.1.embedding", "body.searches.2.query", "body.searches.3.mode"], "\(bad.locations)")
+        #expect(server.post(path, ["searches": []]).locations == ["body.searches"])
+        let one: JSON = ["embedding": [1, 0, 0], "k": 11]
+        #expect(server.post(path, ["searches": .array(Array(repeating: one, count: 100))]).locations == ["body.searches"])
+        #expect(server.post(path, ["searches": .array(Array(repeating: one, count: 90))]).status == 200)
+        #expect(server.post(path, ["searches": .array(Array(repeating: one, count: 101))]).locations == ["body.searches"])
+        // Its library takes only vectors.
+        #expect(server.post(path, ["searches": [["query": "x"]]]).status == 400)
+    }
+
     @Test("how texts are analysed is chosen once, how they are ranked at any time")
     func options() throws {
         let made = server.post("/v1/libraries", ["name": "n", "embedding_dimension": 3, "text": ["stemmer": false, "k1": 2]])

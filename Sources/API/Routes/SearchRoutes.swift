@@ -12,36 +12,62 @@ struct SearchRoutes {
     func add(to router: inout Router<Handler>) {
         router.add(.post, "/v1/libraries/{id}/search", byText)
         router.add(.post, "/v1/libraries/{id}/search/embedding", byEmbedding)
+        router.add(.post, "/v1/libraries/{id}/search/batch", batch)
     }
 
     @Sendable private func byText(_ request: Request, _ path: PathParameters) throws -> Response {
-        let start = ContinuousClock.now
-        let database = try service.database
-        let library = try database.library(path.identifier("id")).record
-        let includeEmbeddings = try request.readQuery { $0.bool("include_embeddings") }
-        var query = try SearchQuery.readText(request.jsonReader(), service.settings, for: library)
-        if query.mode != .keyword { query.vector = Array(try service.embed([query.text], as: .query, for: library)[0]) }
-        query.withEmbeddings = includeEmbeddings
-        return try search(query, library, database, since: start)
+        try search(request, path, { try SearchQuery.readText($0, $1, for: $2) })
     }
 
     @Sendable private func byEmbedding(_ request: Request, _ path: PathParameters) throws -> Response {
+        try search(request, path, { try SearchQuery.readEmbedding($0, $1, for: $2) })
+    }
+
+    private func search(
+        _ request: Request, _ path: PathParameters, _ read: (JSONReader, Settings, LibraryRecord) throws -> SearchQuery
+    ) throws -> Response {
         let start = ContinuousClock.now
         let database = try service.database
         let library = try database.library(path.identifier("id")).record
         let includeEmbeddings = try request.readQuery { $0.bool("include_embeddings") }
-        var query = try SearchQuery.readEmbedding(request.jsonReader(), service.settings, for: library)
-        query.withEmbeddings = includeEmbeddings
-        return try search(query, library, database, since: start)
+        var queries = [try read(request.jsonReader(), service.settings, library)]
+        try complete(&queries, library, includeEmbeddings)
+        let result = try database.search(in: library.id, queries[0])
+        return Response(json: .ok, capacity: 1024 * (1 + result.hits.count)) { json in
+            json.write(result, metric: library.metric, time: ContinuousClock.now - start)
+        }
     }
 
-    private func search(
-        _ query: SearchQuery, _ library: LibraryRecord, _ database: Database, since start: ContinuousClock.Instant
-    ) throws -> Response {
-        let result = try database.search(in: library.id, query)
-        let milliseconds = (ContinuousClock.now - start) / .milliseconds(1)
-        return Response(json: .ok, capacity: 1024 * (1 + result.hits.count)) { json in
-            json.write(result, metric: library.metric, milliseconds: milliseconds)
+    /// Searches that are valid together are run one after another, each as if it had come alone; their texts are embedded together.
+    @Sendable private func batch(_ request: Request, _ path: PathParameters) throws -> Response {
+        let start = ContinuousClock.now
+        let database = try service.database
+        let library = try database.library(path.identifier("id")).record
+        let includeEmbeddings = try request.readQuery { $0.bool("include_embeddings") }
+        var queries = try SearchQuery.readBatch(request.jsonReader(), service.settings, for: library)
+        try complete(&queries, library, includeEmbeddings)
+        let results = try queries.map { query in
+            let start = ContinuousClock.now
+            return (result: try database.search(in: library.id, query), time: ContinuousClock.now - start)
         }
+        return Response(json: .ok, capacity: 1024 * results.reduce(1) { $0 + 1 + $1.result.hits.count }) { json in
+            json.object { json in
+                json.key("searches")
+                json.array { json in
+                    for (result, time) in results { json.write(result, metric: library.metric, time: time) }
+                }
+                json.member(milliseconds: ContinuousClock.now - start)
+            }
+        }
+    }
+
+    /// Gives searches by text their vectors.
+    private func complete(_ queries: inout [SearchQuery], _ library: LibraryRecord, _ includeEmbeddings: Bool) throws {
+        let incomplete = queries.indices.filter { queries[$0].needsVector }
+        if !incomplete.isEmpty {
+            let embeddings = try service.embed(incomplete.map { queries[$0].text }, as: .query, for: library)
+            for (position, index) in incomplete.enumerated() { queries[index].vector = Array(embeddings[position]) }
+        }
+        for index in queries.indices { queries[index].withEmbeddings = includeEmbeddings }
     }
 }

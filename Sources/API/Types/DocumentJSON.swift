@@ -40,6 +40,13 @@ extension JSONWriter {
         }
     }
 
+    /// Where a chunk stood in the text that the server cut, if it did.
+    mutating func write(offsets: Range<Int>?) {
+        guard let offsets else { return }
+        member("start_offset", offsets.lowerBound)
+        member("end_offset", offsets.upperBound)
+    }
+
     mutating func writeChunk(_ index: Int, of document: Document, embedding: [Float]?) {
         let chunk = document.chunks[index]
         object { json in
@@ -55,10 +62,7 @@ extension JSONWriter {
                 json.member("page_number", chunk.pageNumber)
                 json.member("chunk_index", index)
                 json.member("source_document_id", document.id.description)
-                if let offsets = chunk.offsets {
-                    json.member("start_offset", offsets.lowerBound)
-                    json.member("end_offset", offsets.upperBound)
-                }
+                json.write(offsets: chunk.offsets)
                 json.key("custom")
                 json.write(chunk.custom)
             }

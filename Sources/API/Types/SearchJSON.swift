@@ -6,31 +6,74 @@ import VectorSearch
 extension SearchQuery {
     private static let defaultCount = 10
 
-    /// The body of `POST /v1/libraries/{id}/search`. A vector search and a hybrid one still need the vector of the text.
+    /// The most chunks of one reply, each result with those around it.
+    private static func chunkLimit(_ settings: Settings) -> Int { 10 * settings.maxResultsK }
+
+    /// The most searches of one request.
+    private static let batchLimit = 100
+
+    /// The body of `POST /v1/libraries/{id}/search`.
     static func readText(_ reader: JSONReader, _ settings: Settings, for library: LibraryRecord) throws -> SearchQuery {
         var search: SearchQuery?
-        reader.readObject { object in
-            let text = object.required("query") { $0.text(maxLength: settings.maxQueryLength) }
-            search = SearchQuery(&object, settings, for: library)
-            search?.text = text ?? ""
-        }
+        reader.readObject { search = SearchQuery(text: &$0, settings, for: library) }
         try reader.finish()
         return search!
     }
 
-    /// The body of `POST /v1/libraries/{id}/search/embedding`; with the text, if words are to be searched for too.
+    /// The body of `POST /v1/libraries/{id}/search/embedding`.
     static func readEmbedding(_ reader: JSONReader, _ settings: Settings, for library: LibraryRecord) throws -> SearchQuery {
         var search: SearchQuery?
+        reader.readObject { search = SearchQuery(embedding: &$0, settings, for: library) }
+        try reader.finish()
+        return search!
+    }
+
+    /// The body of `POST /v1/libraries/{id}/search/batch`: searches of both kinds.
+    static func readBatch(_ reader: JSONReader, _ settings: Settings, for library: LibraryRecord) throws -> [SearchQuery] {
+        var searches: [SearchQuery]?
         reader.readObject { object in
-            let embedding = object.required("embedding") { $0.embedding(for: library) }
-            search = SearchQuery(&object, settings, for: library)
-            search?.vector = embedding ?? []
-            if search?.mode != .vector {
-                search?.text = object.required("query") { $0.text(maxLength: settings.maxQueryLength) } ?? ""
+            searches = object.required("searches") { value in
+                value.array(count: 1...batchLimit) { element in
+                    var search: SearchQuery?
+                    element.object { object in
+                        let hasVector = object.has("embedding")
+                        search =
+                            hasVector
+                            ? SearchQuery(embedding: &object, settings, for: library) : SearchQuery(text: &object, settings, for: library)
+                    }
+                    return search
+                }
+            }
+            if let searches, searches.reduce(0, { $0 + $1.chunkCount }) > chunkLimit(settings) {
+                object.note(.outOfRange, at: "searches", tooManyChunks(settings, "all results together"))
             }
         }
         try reader.finish()
-        return search!
+        return searches!
+    }
+
+    /// Whether it still needs the vector of its text.
+    var needsVector: Bool { mode != .keyword && vector.isEmpty }
+
+    /// The chunks that a reply may have.
+    private var chunkCount: Int { count * (expansion.map { 1 + $0.before + $0.after } ?? 1) }
+
+    private static func tooManyChunks(_ settings: Settings, _ results: String) -> String {
+        "\(results), with the chunks around them, must be at most 10 × MAX_RESULTS_K = \(chunkLimit(settings)) chunks"
+    }
+
+    private init(text object: inout JSONObject, _ settings: Settings, for library: LibraryRecord) {
+        let text = object.required("query") { $0.text(maxLength: settings.maxQueryLength) }
+        self.init(&object, settings, for: library)
+        self.text = text ?? ""
+    }
+
+    /// With the text, if words are to be searched for too.
+    private init(embedding object: inout JSONObject, _ settings: Settings, for library: LibraryRecord) {
+        let embedding = object.required("embedding") { $0.embedding(for: library) }
+        self.init(&object, settings, for: library)
+        vector = embedding ?? []
+        if mode != .vector { text = object.required("query") { $0.text(maxLength: settings.maxQueryLength) } ?? "" }
     }
 
     private init(_ object: inout JSONObject, _ settings: Settings, for library: LibraryRecord) {
@@ -54,6 +97,15 @@ extension SearchQuery {
         isExact = object.optional("exact") { $0.bool() } ?? false
         filter = object.optional("filter") { $0.filter() }
         groupsByDocument = object.optional("group_by_document") { $0.bool() } ?? false
+        diversity = object.optional("diversity") { $0.number(in: 0...1) }.map { Float($0) } ?? 0
+        _ = object.optional("expand") { value -> Bool? in
+            value.object { object in
+                let before = object.optional("before") { $0.integer(in: 0...Self.chunkLimit(settings)) } ?? 0
+                expansion = (before, object.optional("after") { $0.integer(in: 0...Self.chunkLimit(settings)) } ?? 0)
+            }
+            return nil
+        }
+        if chunkCount > Self.chunkLimit(settings) { object.note(.outOfRange, at: "expand", Self.tooManyChunks(settings, "k results")) }
         _ = object.optional("fusion") { value -> Fusion? in
             guard mode == .hybrid else {
                 value.note(.unknownField, "only a hybrid search has two lists to make one of")
@@ -127,13 +179,17 @@ extension JSONValue {
 }
 
 extension JSONWriter {
-    mutating func write(_ result: SearchResult, metric: Metric, milliseconds: Double) {
+    mutating func member(milliseconds time: Duration) {
+        member("query_time_ms", (time / .milliseconds(1) * 1000).rounded() / 1000)
+    }
+
+    mutating func write(_ result: SearchResult, metric: Metric, time: Duration) {
         object { json in
             json.key("results")
             json.array { json in
                 for hit in result.hits { json.write(hit, of: result.mode, metric: metric) }
             }
-            json.member("query_time_ms", (milliseconds * 1000).rounded() / 1000)
+            json.member(milliseconds: time)
             json.member("total_results", result.hits.count)
             json.key("plan")
             json.object { json in
@@ -167,6 +223,27 @@ extension JSONWriter {
             if mode == .hybrid {
                 json.member("vector_rank", hit.vectorRank)
                 json.member("keyword_rank", hit.keywordRank)
+            }
+            if let passage = hit.passage { json.write(passage, of: hit.document) }
+        }
+    }
+
+    private mutating func write(_ passage: Passage, of document: Document) {
+        key("passage")
+        object { json in
+            json.member("text", passage.text)
+            json.key("chunks")
+            json.array { json in
+                for part in passage.parts {
+                    let chunk = document.chunks[part.chunkIndex]
+                    json.object { json in
+                        json.member("id", chunk.id.description)
+                        json.member("chunk_index", part.chunkIndex)
+                        json.member("start", part.range.lowerBound)
+                        json.member("end", part.range.upperBound)
+                        json.write(offsets: chunk.offsets)
+                    }
+                }
             }
         }
     }
