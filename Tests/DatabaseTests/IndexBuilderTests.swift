@@ -14,12 +14,15 @@ struct IndexBuilderTests {
     @Test("serves a small library although a large one has much to do")
     func fairness() throws {
         let test = try TestDatabase(builderThreads: 1)
-        let large = try test.database.makeLibrary("large", index: Self.quick)
+        // One that is slow to build, and one that is quick.
+        let large = try test.database.makeLibrary("large", index: IndexConfiguration(.hnsw))
         let small = try test.database.makeLibrary("small", index: Self.quick)
+        // All of it is there before the first is done.
+        test.database.builder.pause()
         try test.database.fill(large, count: 10_000)
-        #expect(try test.database.indexStatus(of: large).statistics.state == .building)
-
         try test.database.put(20_000, in: small, [chunk(20_000, [1, 0, 0, 0])])
+        test.database.builder.resume()
+
         try test.database.waitUntilIndexed(small)
 
         #expect(try test.database.indexStatus(of: small).statistics.state == .ready)
