@@ -4,7 +4,7 @@
 package struct Identifier<Object>: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The first and the last eight bytes, the first byte most significant: the order of ids is the order of their texts.
     let high: UInt64
-    let low: UInt64
+    package let low: UInt64
 
     init(high: UInt64, low: UInt64) {
         self.high = high

@@ -32,7 +32,7 @@ struct ChunkRoutes {
         let chunks = view.document.chunks
         let start = cursor?.start(in: view.document) ?? 0
         let page = start..<min(start + limit, chunks.count)
-        let next = page.upperBound < chunks.count ? page.last.map { ChunkCursor(index: $0 + 1, chunk: chunks[$0].id) } : nil
+        let next = page.upperBound < chunks.count ? ChunkCursor(after: chunks[page]) : nil
         var headers = HTTPFields.linkToNext(next, path: request.path, limit: limit)
         headers[.eTag] = view.document.sequence.entityTag
         return Response(json: .ok, headers: headers) { json in
@@ -54,9 +54,9 @@ struct ChunkRoutes {
         var new: [NewChunk]?
         reader.readObject { new = [NewChunk](&$0, .any, rules) }
         try reader.finish()
-        let chunks = try service.records(of: new!, for: library)
+        let (chunks, model) = try service.records(of: new!, for: library)
         let limit = service.settings.maxChunksPerDocument
-        let document = try database.updateDocument(id, expecting: expected) { view throws(DatabaseError) in
+        let document = try database.updateDocument(id, by: model, expecting: expected) { view throws(DatabaseError) in
             guard view.document.chunks.count + chunks.count <= limit else { throw .tooManyChunks(limit: limit) }
             // Put, it would take the place of the one that there is.
             if let taken = chunks.first(where: { view.document.chunk($0.id) != nil }) { throw .chunkExists(taken.id) }
@@ -90,8 +90,11 @@ struct ChunkRoutes {
         let library = try database.library(old.libraryID).record
         let expected = try request.expectedSequence(current: old.sequence)
         let change = try ChunkChange.read(request.jsonReader(), service.settings, for: library)
-        let vector = try change.embedding ?? change.text.map { Array(try service.embed([$0], as: .document, for: library)[0]) }
-        let document = try database.updateDocument(old.id, expecting: expected, withEmbeddings: vector == nil) {
+        let made = change.embedding == nil ? try change.text.map { Array(try service.embed([$0], as: .document, for: library)[0]) } : nil
+        let vector = change.embedding ?? made
+        let document = try database.updateDocument(
+            old.id, by: made == nil ? nil : library.model, expecting: expected, withEmbeddings: vector == nil
+        ) {
             view throws(DatabaseError) in
             guard let index = view.document.chunks.firstIndex(where: { $0.id == id }) else { throw .chunkNotFound(id) }
             return DocumentEdit(put: [try change.applied(to: view.document.chunks[index], vector ?? view.embeddings![index])])

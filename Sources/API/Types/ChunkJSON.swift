@@ -35,25 +35,39 @@ struct ChunkChange {
     }
 }
 
-/// Where a list of a document's chunks goes on: behind the chunk with the id, or, should that be gone, at its place.
+/// Where a list of a document's chunks goes on: behind the last chunk that is still there of those with which the page before ended. The
+/// order of chunks that stay never changes, so none is left out; should all of them be gone, the list begins again.
 struct ChunkCursor: CustomStringConvertible {
-    let index: Int
-    let chunk: ChunkID
+    /// The lower halves of the ids of these chunks, in the order of the document.
+    private let ends: [UInt64]
 
-    init(index: Int, chunk: ChunkID) {
-        self.index = index
-        self.chunk = chunk
+    private static let length = 4
+    private static let digits = 16
+
+    /// - Parameter page: not empty.
+    init(after page: some BidirectionalCollection<Chunk>) {
+        ends = page.suffix(Self.length).map(\.id.low)
     }
 
     init?(_ text: String) {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 2, let index = Int(parts[0]), index >= 0, let chunk = ChunkID(String(parts[1])) else { return nil }
-        self.init(index: index, chunk: chunk)
+        guard (1...Self.length).contains(text.utf8.count / Self.digits), text.utf8.count.isMultiple(of: Self.digits),
+            text.utf8.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit })
+        else { return nil }
+        let digits = Array(text)
+        ends = stride(from: 0, to: digits.count, by: Self.digits).map { UInt64(String(digits[$0..<$0 + Self.digits]), radix: 16)! }
     }
 
-    var description: String { "\(index).\(chunk)" }
+    var description: String {
+        ends.map { end in
+            let digits = String(end, radix: 16)
+            return String(repeating: "0", count: Self.digits - digits.count) + digits
+        }.joined()
+    }
 
     func start(in document: Document) -> Int {
-        document.chunks.firstIndex { $0.id == chunk }.map { $0 + 1 } ?? min(max(index - 1, 0), document.chunks.count)
+        for end in ends.reversed() {
+            if let index = document.chunks.firstIndex(where: { $0.id.low == end }) { return index + 1 }
+        }
+        return 0
     }
 }
