@@ -20,6 +20,7 @@ package struct API: Sendable {
         var router = Router<Handler>()
         LibraryRoutes(service: service).add(to: &router)
         IndexRoutes(service: service).add(to: &router)
+        ReembeddingRoutes(service: service).add(to: &router)
         DocumentRoutes(service: service).add(to: &router)
         BulkRoutes(service: service).add(to: &router)
         ChunkRoutes(service: service).add(to: &router)

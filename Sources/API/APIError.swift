@@ -210,6 +210,13 @@ extension APIError {
             self.init(.conflict, "The library's index is being built anew; GET /v1/libraries/{id}/index says how far it is")
         case .changedSince(let sequence):
             self.init(.preconditionFailed, "If-Match does not match: the current ETag is \"\(sequence)\"")
+        case .reembeddingIsRunning:
+            self.init(
+                .conflict,
+                "The library is being re-embedded; GET /v1/libraries/{id}/reembed says how far it is, DELETE there cancels it")
+        case .noReembedding: self.init(.conflict, "The library is not being re-embedded")
+        case .reembeddingIncomplete: self.init(.conflict, "Not every document has its new vectors yet")
+        case .modelChanged: self.init(.unavailable, "The library has got another embedding model just now; send the request again")
         case .snapshotNotFound(let name): self.init(.notFound, "There is no snapshot \(name)")
         case .snapshotInUse(let name):
             self.init(.conflict, "\(name) is the newest snapshot, which the next start loads; take another one first")

@@ -4,18 +4,19 @@ import Settings
 import Storage
 
 extension Service {
-    /// Chunks as they are stored: those without a vector get one.
-    func records(of chunks: [NewChunk], for library: LibraryRecord) throws -> [ChunkRecord] {
+    /// Chunks as they are stored: those without a vector get one. With the name of the model, if it made any.
+    func records(of chunks: [NewChunk], for library: LibraryRecord) throws -> (chunks: [ChunkRecord], model: String?) {
         let texts = chunks.filter { $0.embedding == nil }.map(\.text)
-        guard !texts.isEmpty else { return chunks.map { $0.record($0.embedding!) } }
+        guard !texts.isEmpty else { return (chunks.map { $0.record($0.embedding!) }, nil) }
         // No lock is held while the provider works.
         let embeddings = try embed(texts, as: .document, for: library)
         var next = 0
-        return chunks.map { chunk in
+        let records = chunks.map { chunk in
             if let embedding = chunk.embedding { return chunk.record(embedding) }
             defer { next += 1 }
             return chunk.record(Array(embeddings[next]))
         }
+        return (records, library.model)
     }
 
     /// Adds documents, each whole or not at all and each for itself. Their texts are embedded together, and written together; where
@@ -29,7 +30,8 @@ extension Service {
         let database = try database
         let records = records(of: documents, for: library)
         var added = database.putDocuments(
-            records.compactMap { try? $0.get() }, onConflict: onConflict, documentLimit: settings.maxDocumentsPerLibrary
+            records.compactMap { try? $0.get() }, by: documents.contains { (try? $0.get())?.needsEmbedding ?? false } ? library.model : nil,
+            onConflict: onConflict, documentLimit: settings.maxDocumentsPerLibrary
         )[...]
         return records.map { record in
             record.flatMap { _ in
@@ -42,7 +44,7 @@ extension Service {
         of documents: [Result<NewDocument, APIError>], for library: LibraryRecord
     ) -> [Result<DocumentRecord, APIError>] {
         let withoutVectors = documents.compactMap { try? $0.get() }.filter(\.needsEmbedding)
-        let embedded = Result { try records(of: withoutVectors.flatMap(\.chunks), for: library) }.mapError { APIError($0) }
+        let embedded = Result { try records(of: withoutVectors.flatMap(\.chunks), for: library).chunks }.mapError { APIError($0) }
         var next = 0
         return documents.map { document in
             document.flatMap { document in

@@ -9,8 +9,10 @@ extension Service {
         guard library.model != LibraryRecord.externalModel else {
             throw APIError(.invalidRequest, "The library takes only precomputed vectors: its embedding_model is '\(library.model)'")
         }
-        guard let model = try catalogue.model(named: library.model) else {
-            throw EmbeddingError.providerUnavailable(model: library.model, reason: "this version's catalogue does not have it")
+        let model = try model(of: library.source)
+        // The first vectors say whose the others have to be.
+        if library.source.fingerprint == nil, inputType == .document {
+            _ = try database.updateLibrary(library.id, LibraryChange(fingerprint: fingerprint(of: model).encoded))
         }
         return try embed(texts, as: inputType, with: model)
     }

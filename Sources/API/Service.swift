@@ -14,6 +14,8 @@ package final class Service: @unchecked Sendable {
     package let settings: Settings
     let embeddingGate: EmbeddingGate
     let queryCache: QueryCache
+    let fingerprints = FingerprintCache()
+    let reembedder = Reembedder()
     private let lock = Lock()
     private var state = State.starting
 
@@ -29,9 +31,18 @@ package final class Service: @unchecked Sendable {
         queryCache = QueryCache(limit: settings.queryCacheBytes)
     }
 
+    /// Goes on with what was under way when the server ended.
     package func start(_ database: Database, _ catalogue: ModelCatalogue) {
         lock.withLock { state = .ready(database, catalogue) }
+        for id in database.reembeddedLibraries {
+            guard let library = try? database.library(id).record, let progress = try? database.reembeddingProgress(of: id) else { continue }
+            // What keeps it from starting, its run says.
+            try? reembedder.start(id, from: library.model, to: progress.source.model, with: self)
+        }
     }
+
+    /// Ends what works beside requests. Before the database is closed.
+    package func stop() { reembedder.stop() }
 
     /// From here on every request is answered with 503.
     package func fail(_ error: StorageError) {

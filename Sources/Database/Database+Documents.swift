@@ -14,6 +14,8 @@ package struct DocumentView: Sendable {
     package let document: Document
     /// One per chunk, as they were sent.
     package let embeddings: [[Float]]?
+    /// What made them.
+    var model: String?
 }
 
 /// A chunk in its document, with its vector if that was asked for.
@@ -40,29 +42,41 @@ package struct DocumentEdit: Sendable {
 extension Database {
     /// Adds a document whole or not at all.
     ///
-    /// - Parameter documentLimit: how many documents the library may hold; 0: any number.
+    /// - Parameters:
+    ///   - model: the one that made the vectors, which must be the library's still; nil: the client brought them.
+    ///   - documentLimit: how many documents the library may hold; 0: any number.
     package func putDocument(
-        id: DocumentID?, in libraryID: LibraryID, metadata: DocumentMetadata, chunks: [ChunkRecord], onConflict: ConflictPolicy = .error,
-        documentLimit: Int = 0
+        id: DocumentID?, in libraryID: LibraryID, metadata: DocumentMetadata, chunks: [ChunkRecord], by model: String? = nil,
+        onConflict: ConflictPolicy = .error, documentLimit: Int = 0
     ) throws(DatabaseError) -> Document {
         let record = DocumentRecord(id: id ?? .random(), libraryID: libraryID, metadata: metadata, chunks: chunks, writtenAt: .now())
-        return try commit(.putDocument(record)) { state throws(DatabaseError) in
-            try state.check(record, onConflict, documentLimit)
-        }.document
+        do throws(DatabaseError) {
+            return try commit(.putDocument(record)) { state throws(DatabaseError) in
+                try state.check(model, of: libraryID)
+                try state.check(record, onConflict, documentLimit)
+            }.document
+        } catch {
+            throw error.whenMade(by: model, for: libraryID)
+        }
     }
 
     /// Adds documents, each whole or not at all and each for itself, in their order; the log takes them together.
     ///
-    /// - Parameter documentLimit: how many documents the library may hold; 0: any number.
+    /// - Parameters:
+    ///   - model: the one that made vectors, which must be the library's still; nil: the clients brought them all.
+    ///   - documentLimit: how many documents the library may hold; 0: any number.
     /// - Returns: what became of each.
     package func putDocuments(
-        _ records: [DocumentRecord], onConflict: ConflictPolicy = .error, documentLimit: Int = 0
+        _ records: [DocumentRecord], by model: String? = nil, onConflict: ConflictPolicy = .error, documentLimit: Int = 0
     ) -> [Result<Document, DatabaseError>] {
         let outcomes = commitEach(records.map { (.putDocument($0), nil) }) { state, mutation throws(DatabaseError) in
             guard case .putDocument(let record) = mutation else { preconditionFailure("documents are put, nothing else") }
+            try state.check(model, of: record.libraryID)
             try state.check(record, onConflict, documentLimit)
         }
-        return outcomes.map { $0.map(\.document) }
+        return zip(records, outcomes).map { record, outcome in
+            outcome.map(\.document).mapError { $0.whenMade(by: model, for: record.libraryID) }
+        }
     }
 
     /// Asks whether the disk has room for a file that is no change: it counts as if it were one.
@@ -74,15 +88,23 @@ extension Database {
 
     /// Puts another document in the place of one, which keeps its id, its library and the time it was made.
     ///
-    /// - Parameter expected: if given, the document's last change must be this one.
+    /// - Parameters:
+    ///   - model: the one that made vectors, which must be the library's still; nil: the client brought them.
+    ///   - expected: if given, the document's last change must be this one.
     package func replaceDocument(
-        _ id: DocumentID, metadata: DocumentMetadata, chunks: [ChunkRecord], expecting expected: SequenceNumber? = nil
+        _ id: DocumentID, metadata: DocumentMetadata, chunks: [ChunkRecord], by model: String? = nil,
+        expecting expected: SequenceNumber? = nil
     ) throws(DatabaseError) -> Document {
         guard let old = repository.document(id) else { throw .documentNotFound(id) }
         let record = DocumentRecord(id: id, libraryID: old.libraryID, metadata: metadata, chunks: chunks, writtenAt: .now())
-        return try commit(.putDocument(record), expecting: expected) { state throws(DatabaseError) in
-            guard state.library(of: id) != nil else { throw .documentNotFound(id) }
-        }.document
+        do throws(DatabaseError) {
+            return try commit(.putDocument(record), expecting: expected) { state throws(DatabaseError) in
+                guard state.library(of: id) != nil else { throw .documentNotFound(id) }
+                try state.check(model, of: old.libraryID)
+            }.document
+        } catch {
+            throw error.whenMade(by: model, for: old.libraryID)
+        }
     }
 
     /// Changes parts of a document, atomically.
@@ -90,10 +112,11 @@ extension Database {
     /// - Parameters:
     ///   - expected: if given, the document's last change must be this one. If not, and somebody else changes the document meanwhile,
     ///     `edit` is asked again.
+    ///   - model: the one that made vectors, which must be the library's still; nil: the client brought them.
     ///   - withEmbeddings: whether `edit` needs the vectors that there are.
     ///   - edit: what is to be different of this version of the document.
     package func updateDocument(
-        _ id: DocumentID, expecting expected: SequenceNumber? = nil, withEmbeddings: Bool = false,
+        _ id: DocumentID, by model: String? = nil, expecting expected: SequenceNumber? = nil, withEmbeddings: Bool = false,
         _ edit: (DocumentView) throws(DatabaseError) -> DocumentEdit
     ) throws(DatabaseError) -> Document {
         while true {
@@ -107,9 +130,16 @@ extension Database {
                 id: id, libraryID: view.document.libraryID, metadata: edit.metadata, removed: edit.removed, put: edit.put, writtenAt: .now()
             )
             do throws(DatabaseError) {
-                return try commit(.updateDocument(update), expecting: view.document.sequence).document
-            } catch .changedSince(let sequence) {
-                if expected != nil { throw .changedSince(sequence) }
+                return try commit(.updateDocument(update), expecting: view.document.sequence) { state throws(DatabaseError) in
+                    try state.check(model ?? view.model, of: update.libraryID)
+                }.document
+            } catch {
+                switch error.whenMade(by: model ?? view.model, for: update.libraryID) {
+                case .changedSince where expected == nil: continue
+                // They were read here, and can be read again.
+                case .modelChanged where model == nil: continue
+                case let error: throw error
+                }
             }
         }
     }
@@ -137,7 +167,7 @@ extension Database {
                 // The rows are the document's only while this version of it is in the library.
                 library.contains(document) ? document.chunks.map { library.vectors.store.copyVector($0.row) } : nil
             }
-            if let embeddings { return DocumentView(document: document, embeddings: embeddings) }
+            if let embeddings { return DocumentView(document: document, embeddings: embeddings, model: library.source.model) }
         }
     }
 
@@ -158,7 +188,19 @@ extension Database {
     }
 }
 
+extension DatabaseError {
+    /// Vectors that a model made for the library have the wrong dimension only if it has another model by now.
+    fileprivate func whenMade(by model: String?, for library: LibraryID) -> DatabaseError {
+        if case .invalidVector(.dimensionMismatch, _) = self, model != nil { .modelChanged(library) } else { self }
+    }
+}
+
 extension StateToCome {
+    /// Whether a library still is of the model that made vectors for it.
+    fileprivate func check(_ model: String?, of library: LibraryID) throws(DatabaseError) {
+        if let model, source(of: library)?.model != model { throw .modelChanged(library) }
+    }
+
     /// Whether there is room for a document, its id taken or not.
     fileprivate func check(_ record: DocumentRecord, _ onConflict: ConflictPolicy, _ documentLimit: Int) throws(DatabaseError) {
         if library(of: record.id) != nil {

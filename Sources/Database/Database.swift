@@ -17,6 +17,7 @@ package final class Database: @unchecked Sendable {
     private let directoryLock: DirectoryLock
     private let snapshotter = Snapshotter()
     let purge = Purge()
+    let changeGate = ChangeGate()
     let memoryInUse: @Sendable () -> Int
     /// Held while a snapshot is taken or looked for.
     let snapshotLock = Lock()
@@ -217,7 +218,8 @@ package final class Database: @unchecked Sendable {
 
     /// What can be checked of a change before it is its turn, and the bytes of its record.
     private func prepare(_ mutation: Mutation) throws(DatabaseError) -> [UInt8] {
-        // A library's metric and dimension never change, so what takes time is checked before the lock.
+        if mutation.isVisible, !mutation.endsReembedding { changeGate.pass(mutation.libraryID) }
+        // What takes time is checked before the lock.
         try mutation.validateVectors(in: repository)
         let payload = mutation.encoded()
         if !mutation.givesBack {
@@ -295,7 +297,9 @@ package final class Database: @unchecked Sendable {
         return switch mutation {
         case .putDocument(let record): state.library(of: record.id) == nil ? count + 1 : count
         case .deleteDocument: count - 1
-        case .createLibrary, .updateLibrary, .deleteLibrary, .updateDocument, .rebuildIndex: count
+        case .createLibrary, .updateLibrary, .deleteLibrary, .updateDocument, .rebuildIndex, .beginReembedding, .stageDocument,
+            .finishReembedding, .cancelReembedding:
+            count
         }
     }
 

@@ -23,6 +23,14 @@ package enum DatabaseError: Error, Equatable {
     case unknownIndexParameter(IndexParameter, of: IndexKind)
     /// Another index is being built for the library, or a change of its index is on its way.
     case indexIsChanging(LibraryID)
+    /// The library's vectors are being made anew already.
+    case reembeddingIsRunning(LibraryID)
+    /// The library's vectors are not being made anew.
+    case noReembedding(LibraryID)
+    /// Not every document has its new vectors yet.
+    case reembeddingIncomplete(LibraryID)
+    /// The vectors are those of a model that the library no longer has.
+    case modelChanged(LibraryID)
     case snapshotNotFound(name: String)
     /// It is the newest, which the next start loads.
     case snapshotInUse(name: String)

@@ -39,11 +39,16 @@ package final class Document: Sendable {
             createdSequence: createdSequence, sequence: sequence)
     }
 
-    /// The same document with the vectors of its chunks in other rows.
+    /// The same version of the document with the vectors of its chunks in other rows.
     func moved(_ targets: [Row: Row]) -> Document {
+        with(chunks.map { $0.moved(to: targets[$0.row] ?? $0.row, slot: $0.slot) })
+    }
+
+    /// The same version of the document with its chunks in other places.
+    func with(_ chunks: [Chunk]) -> Document {
         Document(
-            id: id, libraryID: libraryID, metadata: metadata, chunks: chunks.map { $0.moved(to: targets[$0.row] ?? $0.row) },
-            createdAt: createdAt, updatedAt: updatedAt, createdSequence: createdSequence, sequence: sequence)
+            id: id, libraryID: libraryID, metadata: metadata, chunks: chunks, createdAt: createdAt, updatedAt: updatedAt,
+            createdSequence: createdSequence, sequence: sequence)
     }
 
     convenience init(
@@ -87,7 +92,7 @@ package struct Chunk: Sendable {
         end = offsets.map { Int32($0.upperBound) } ?? -1
     }
 
-    func moved(to row: Row) -> Chunk {
+    func moved(to row: Row, slot: Slot) -> Chunk {
         Chunk(id: id, text: text, page: pageNumber, offsets: offsets, custom: custom, createdAt: createdAt, row: row, slot: slot)
     }
 

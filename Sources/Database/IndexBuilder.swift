@@ -26,7 +26,7 @@ final class IndexBuilder: @unchecked Sendable {
 
     /// Libraries that may have work, each once, in the order of their turns.
     private var queue = Deque<Library>()
-    private var queued: Set<LibraryID> = []
+    private var queued: Set<ObjectIdentifier> = []
     /// The library whose turn it is.
     private var current: Library?
     /// What all threads may join.
@@ -100,7 +100,7 @@ final class IndexBuilder: @unchecked Sendable {
     /// The library has changed: there may be work.
     func mark(_ library: Library) {
         lock.withLock {
-            guard !isStopped, queued.insert(library.id).inserted else { return }
+            guard !isStopped, queued.insert(ObjectIdentifier(library)).inserted else { return }
             queue.append(library)
             marked.signal()
         }
@@ -117,7 +117,7 @@ final class IndexBuilder: @unchecked Sendable {
     /// The library is gone: nothing is kept for it.
     func forget(_ library: Library) {
         lock.withLock {
-            if queued.remove(library.id) != nil { queue.removeAll { $0 === library } }
+            if queued.remove(ObjectIdentifier(library)) != nil { queue.removeAll { $0 === library } }
             if current === library {
                 work?.cancel()
                 current = nil
@@ -129,7 +129,7 @@ final class IndexBuilder: @unchecked Sendable {
     /// Returns when the library has no work left, or the builder was stopped.
     func waitUntilClean(_ library: Library) {
         lock.withLock {
-            while !isStopped, queued.contains(library.id) || current === library { settled.wait(lock) }
+            while !isStopped, queued.contains(ObjectIdentifier(library)) || current === library { settled.wait(lock) }
         }
     }
 
@@ -187,7 +187,7 @@ final class IndexBuilder: @unchecked Sendable {
             guard !isStopped else { return nil }
             let library = queue.removeFirst()
             // Before its work begins, so that a change from here on gives it another turn.
-            queued.remove(library.id)
+            queued.remove(ObjectIdentifier(library))
             current = library
             return library
         }
@@ -207,7 +207,7 @@ final class IndexBuilder: @unchecked Sendable {
             defer { settled.broadcast() }
             guard current === library else { return }
             current = nil
-            guard !isStopped, queued.insert(library.id).inserted else { return }
+            guard !isStopped, queued.insert(ObjectIdentifier(library)).inserted else { return }
             queue.append(library)
         }
     }

@@ -6,14 +6,15 @@ import VectorSearch
 /// A library in memory: its documents in order of creation, their vectors, and the index over them.
 ///
 /// Readers together or one writer hold `lock`; only `Repository.apply` writes.
-// Sound as Sendable: all mutable state is read and written under `lock`; metric and dimension never change.
+// Sound as Sendable: all mutable state is read and written under `lock`; metric and source never change.
 package final class Library: @unchecked Sendable {
     package let id: LibraryID
     let createdSequence: SequenceNumber
     let lock = ReadWriteLock()
 
     let metric: Metric
-    let dimension: Int
+    /// What makes its vectors. The record may have a fingerprint that came later.
+    let source: EmbeddingSource
     private(set) var record: LibraryRecord
     private(set) var updatedAt: Timestamp
     /// The last change of the library or of anything in it.
@@ -34,7 +35,7 @@ package final class Library: @unchecked Sendable {
     init(_ record: LibraryRecord, createdAt created: SequenceNumber, changedAt sequence: SequenceNumber, _ updatedAt: Timestamp) {
         self.id = record.id
         self.metric = record.metric
-        self.dimension = record.dimension
+        self.source = record.source
         self.record = record
         self.updatedAt = updatedAt
         self.createdSequence = created
@@ -43,6 +44,8 @@ package final class Library: @unchecked Sendable {
         self.vectors = IndexedVectors(dimension: record.dimension, metric: record.metric, configuration: record.index)
     }
 
+    var dimension: Int { source.dimension }
+
     // MARK: Changes, under the write lock
 
     func change(_ change: LibraryChange, at time: Timestamp, _ sequence: SequenceNumber) {
@@ -50,6 +53,7 @@ package final class Library: @unchecked Sendable {
         if let description = change.description { record.description = description }
         if let k1 = change.k1 { record.text.k1 = k1 }
         if let b = change.b { record.text.b = b }
+        if let fingerprint = change.fingerprint { record.source.fingerprint = fingerprint }
         if !change.indexParameters.isEmpty {
             record.index = record.index.with(change.indexParameters)
             vectors.reconfigure(record.index)
@@ -124,10 +128,14 @@ package final class Library: @unchecked Sendable {
     func takeSlot() -> Slot { chunkTable.take() }
 
     func remove(_ document: Document, at time: Timestamp, _ sequence: SequenceNumber) {
+        drop(document)
+        touch(time, sequence)
+    }
+
+    private func drop(_ document: Document) {
         documents.remove(at: position(after: document.createdSequence) - 1)
         for index in document.chunks.indices { fields.remove(document, chunkIndex: index, capacity: chunkTable.capacity) }
         for chunk in document.chunks { release(chunk) }
-        touch(time, sequence)
     }
 
     private func hold(_ document: Document) {
@@ -185,6 +193,41 @@ package final class Library: @unchecked Sendable {
         return (moved, hasMore)
     }
 
+    // MARK: Succession, under the write lock of the successor
+
+    /// This library without documents, for vectors of another source. Under the read lock of this one.
+    func makeSuccessor(of source: EmbeddingSource) -> Library {
+        var record = record
+        record.source = source
+        return Library(record, createdAt: createdSequence, changedAt: sequence, updatedAt)
+    }
+
+    /// Takes in a document of the library that this one is to succeed, with vectors of its own; or its newer version.
+    func stage(_ document: Document, _ embeddings: [[Float]]) {
+        unstage(document)
+        let chunks = zip(document.chunks, embeddings).map { chunk, embedding in
+            chunk.moved(to: vectors.insert(embedding.span), slot: chunkTable.take())
+        }
+        let staged = document.with(chunks)
+        documents.insert(staged, at: position(after: document.createdSequence))
+        hold(staged)
+        for chunk in chunks { texts.insert(chunk.text, at: chunk.slot.rawValue) }
+    }
+
+    /// Lets go of a document that is gone or has changed.
+    func unstage(_ document: Document) {
+        if let staged = stagedVersion(of: document) { drop(staged) }
+    }
+
+    /// Makes the same change of a document as the library that this one is to succeed. One that brings vectors makes the document one that
+    /// is still to be staged.
+    func follow(_ old: Document, _ change: DocumentUpdate, at sequence: SequenceNumber) {
+        guard change.put.isEmpty, let staged = stagedVersion(of: old) else { return unstage(old) }
+        _ = update(staged, change, at: sequence)
+    }
+
+    func succeed(at time: Timestamp, _ sequence: SequenceNumber) { touch(time, sequence) }
+
     private func touch(_ time: Timestamp, _ sequence: SequenceNumber) {
         updatedAt = time
         self.sequence = sequence
@@ -209,6 +252,12 @@ package final class Library: @unchecked Sendable {
     func contains(_ document: Document) -> Bool {
         let position = position(after: document.createdSequence) - 1
         return position >= 0 && documents[position] === document
+    }
+
+    /// The document of this library that stands for one of the library that it is to succeed, or of the library that is to succeed it.
+    func stagedVersion(of document: Document) -> Document? {
+        let position = position(after: document.createdSequence) - 1
+        return position >= 0 && documents[position].createdSequence == document.createdSequence ? documents[position] : nil
     }
 
     /// The number of documents created up to and including `sequence`. Cost: a binary search.

@@ -8,6 +8,8 @@ import VectorSearch
 // Sound as Sendable: documents never change; the vectors of `heldRows` do not while they are kept, nor does the index.
 struct LibraryImage: @unchecked Sendable {
     let record: LibraryRecord
+    /// Whether it is only to take the place of the library of its id.
+    let isSuccessor: Bool
     let createdSequence: SequenceNumber
     let sequence: SequenceNumber
     let updatedAt: Timestamp
@@ -20,8 +22,9 @@ struct LibraryImage: @unchecked Sendable {
     private let library: Library
 
     /// Under the library's write lock.
-    init(_ library: Library) {
+    init(_ library: Library, isSuccessor: Bool = false) {
         self.library = library
+        self.isSuccessor = isSuccessor
         record = library.record
         createdSequence = library.createdSequence
         sequence = library.sequence

@@ -13,12 +13,20 @@ enum Mutation: Equatable {
     case updateDocument(DocumentUpdate)
     /// Builds the library's index anew, in this configuration.
     case rebuildIndex(LibraryID, IndexConfiguration, at: Timestamp)
+    /// From here on the library has a successor: itself, with no documents yet, for vectors of another source.
+    case beginReembedding(LibraryID, EmbeddingSource)
+    /// Gives the successor a document that the library has.
+    case stageDocument(StagedDocument)
+    /// Puts the successor, which has all documents and is of this source, in the place of the library.
+    case finishReembedding(LibraryID, EmbeddingSource, at: Timestamp)
+    /// Gives up the successor.
+    case cancelReembedding(LibraryID)
 
     /// Whether it frees what it takes and more: what a full disk and a full memory still have room for.
     var givesBack: Bool {
         switch self {
-        case .deleteLibrary, .deleteDocument: true
-        case .createLibrary, .updateLibrary, .putDocument, .updateDocument, .rebuildIndex: false
+        case .deleteLibrary, .deleteDocument, .cancelReembedding, .finishReembedding: true
+        case .createLibrary, .updateLibrary, .putDocument, .updateDocument, .rebuildIndex, .beginReembedding, .stageDocument: false
         }
     }
 
@@ -27,17 +35,36 @@ enum Mutation: Equatable {
         switch self {
         case .putDocument(let document): document.chunks
         case .updateDocument(let update): update.put
-        case .createLibrary, .updateLibrary, .deleteLibrary, .deleteDocument, .rebuildIndex: []
+        case .createLibrary, .updateLibrary, .deleteLibrary, .deleteDocument, .rebuildIndex, .beginReembedding, .stageDocument,
+            .finishReembedding, .cancelReembedding:
+            []
         }
     }
 
     var libraryID: LibraryID {
         switch self {
         case .createLibrary(let record): record.id
-        case .updateLibrary(let id, _, _), .deleteLibrary(let id), .rebuildIndex(let id, _, _): id
+        case .updateLibrary(let id, _, _), .deleteLibrary(let id), .rebuildIndex(let id, _, _), .beginReembedding(let id, _),
+            .finishReembedding(let id, _, _), .cancelReembedding(let id):
+            id
+        case .stageDocument(let staged): staged.libraryID
         case .putDocument(let record): record.libraryID
         case .updateDocument(let update): update.libraryID
         case .deleteDocument(_, let id, _): id
+        }
+    }
+
+    var endsReembedding: Bool {
+        if case .finishReembedding = self { true } else { false }
+    }
+
+    /// Whether it changes the library or what is in it, as clients see them.
+    var isVisible: Bool {
+        switch self {
+        case .beginReembedding, .stageDocument, .cancelReembedding: false
+        case .createLibrary, .updateLibrary, .deleteLibrary, .putDocument, .updateDocument, .deleteDocument, .rebuildIndex,
+            .finishReembedding:
+            true
         }
     }
 }
@@ -58,13 +85,19 @@ extension Mutation {
         case deleteDocument = 5
         case rebuildIndex = 6
         case updateDocument = 8
+        case beginReembedding = 9
+        case stageDocument = 10
+        case finishReembedding = 11
+        case cancelReembedding = 12
 
         /// The one that is written; those before it stay readable.
         var version: UInt8 {
             switch self {
-            case .createLibrary, .updateLibrary: 3
+            case .createLibrary, .updateLibrary: 4
             case .putDocument: 2
-            case .deleteLibrary, .deleteDocument, .updateDocument, .rebuildIndex: 1
+            case .deleteLibrary, .deleteDocument, .updateDocument, .rebuildIndex, .beginReembedding, .stageDocument, .finishReembedding,
+                .cancelReembedding:
+                1
             }
         }
     }
@@ -78,6 +111,10 @@ extension Mutation {
         case .deleteDocument: .deleteDocument
         case .updateDocument: .updateDocument
         case .rebuildIndex: .rebuildIndex
+        case .beginReembedding: .beginReembedding
+        case .stageDocument: .stageDocument
+        case .finishReembedding: .finishReembedding
+        case .cancelReembedding: .cancelReembedding
         }
     }
 
@@ -94,8 +131,9 @@ extension Mutation {
             writer.write(change.indexParameters)
             writer.write(optional: change.k1)
             writer.write(optional: change.b)
+            writer.write(optional: change.fingerprint)
             writer.write(time.milliseconds)
-        case .deleteLibrary(let id):
+        case .deleteLibrary(let id), .cancelReembedding(let id):
             writer.write(id)
         case .putDocument(let document):
             writer.write(document)
@@ -109,13 +147,29 @@ extension Mutation {
             writer.write(id)
             writer.write(index)
             writer.write(time.milliseconds)
+        case .beginReembedding(let id, let source):
+            writer.write(id)
+            writer.write(source)
+        case .stageDocument(let staged):
+            writer.write(staged.id)
+            writer.write(staged.libraryID)
+            writer.write(UInt32(staged.embeddings.count))
+            for embedding in staged.embeddings {
+                writer.write(UInt32(embedding.count))
+                writer.write(floats: embedding)
+            }
+        case .finishReembedding(let id, let source, let time):
+            writer.write(id)
+            writer.write(source)
+            writer.write(time.milliseconds)
         }
         return writer.bytes
     }
 
     /// Nearly all of a large record is vectors and text.
     private var encodedSizeEstimate: Int {
-        newChunks.reduce(512) { $0 + 64 + $1.text.utf8.count + 4 * $1.embedding.count }
+        if case .stageDocument(let staged) = self { return staged.embeddings.reduce(64) { $0 + 4 + 4 * $1.count } }
+        return newChunks.reduce(512) { $0 + 64 + $1.text.utf8.count + 4 * $1.embedding.count }
     }
 
     /// - Throws: `malformedPayload` if the payload is not what the record's type promises, `unsupportedRecord` for a type of a later version.
@@ -135,8 +189,10 @@ extension Mutation {
             let parameters = record.version == 1 ? [:] : try reader.readIndexParameters()
             let k1 = record.version < 3 ? nil : try reader.readOptionalNumber(in: TextOptions.k1Range)
             let b = record.version < 3 ? nil : try reader.readOptionalNumber(in: TextOptions.bRange)
+            let fingerprint = record.version < 4 ? nil : try reader.readOptionalBytes()
             let change = LibraryChange(
-                name: name, description: changesDescription ? .some(description) : nil, indexParameters: parameters, k1: k1, b: b)
+                name: name, description: changesDescription ? .some(description) : nil, indexParameters: parameters, k1: k1, b: b,
+                fingerprint: fingerprint)
             self = .updateLibrary(id, change, at: try reader.readTimestamp())
         case .deleteLibrary:
             self = .deleteLibrary(try reader.readID())
@@ -148,6 +204,19 @@ extension Mutation {
             self = .updateDocument(try reader.readDocumentUpdate())
         case .rebuildIndex:
             self = .rebuildIndex(try reader.readID(), try reader.readIndex(), at: try reader.readTimestamp())
+        case .beginReembedding:
+            self = .beginReembedding(try reader.readID(), try reader.readSource())
+        case .stageDocument:
+            let (id, libraryID): (DocumentID, LibraryID) = (try reader.readID(), try reader.readID())
+            var embeddings: [[Float]] = []
+            for _ in 0..<(try reader.readUInt32()) {
+                embeddings.append(try reader.readFloats(count: Int(try reader.readUInt32())))
+            }
+            self = .stageDocument(StagedDocument(id: id, libraryID: libraryID, embeddings: embeddings))
+        case .finishReembedding:
+            self = .finishReembedding(try reader.readID(), try reader.readSource(), at: try reader.readTimestamp())
+        case .cancelReembedding:
+            self = .cancelReembedding(try reader.readID())
         }
         try reader.finish()
     }
@@ -192,6 +261,21 @@ extension BinaryWriter {
         write(library.text.b)
         write(library.text.stopWords)
         write(library.text.stemmer)
+        write(optional: library.source.fingerprint)
+    }
+
+    mutating func write(_ source: EmbeddingSource) {
+        write(source.model)
+        write(UInt32(source.dimension))
+        write(optional: source.fingerprint)
+    }
+
+    /// A count of bytes, then these.
+    fileprivate mutating func write(optional bytes: [UInt8]?) {
+        write(bytes != nil)
+        guard let bytes else { return }
+        write(UInt32(bytes.count))
+        for byte in bytes { write(byte) }
     }
 
     mutating func write(optional number: Double?) {
@@ -307,16 +391,32 @@ extension BinaryReader {
         let name = try readString()
         let description = try readOptionalString()
         let metric = try readCase(of: Metric.self)
+        let dimension = try readDimension()
+        let model = try readString()
+        let index = version == 1 ? IndexConfiguration(try readCase(of: IndexKind.self)) : try readIndex()
+        let createdAt = try readTimestamp()
+        let text = version < 3 ? TextOptions() : try readTextOptions()
+        let fingerprint = version < 4 ? nil : try readOptionalBytes()
+        return LibraryRecord(
+            id: id, name: name, description: description, metric: metric, dimension: dimension, model: model,
+            fingerprint: fingerprint, index: index, text: text, createdAt: createdAt)
+    }
+
+    mutating func readSource() throws(StorageError) -> EmbeddingSource {
+        EmbeddingSource(model: try readString(), dimension: try readDimension(), fingerprint: try readOptionalBytes())
+    }
+
+    private mutating func readDimension() throws(StorageError) -> Int {
         let dimension = Int(try readUInt32())
         guard (1...Limits.maxDimension).contains(dimension) else {
             throw .malformedPayload(offset: 0, reason: "dimension \(dimension)")
         }
-        let model = try readString()
-        let index = version == 1 ? IndexConfiguration(try readCase(of: IndexKind.self)) : try readIndex()
-        let createdAt = try readTimestamp()
-        return LibraryRecord(
-            id: id, name: name, description: description, metric: metric, dimension: dimension, model: model, index: index,
-            text: version < 3 ? TextOptions() : try readTextOptions(), createdAt: createdAt)
+        return dimension
+    }
+
+    mutating func readOptionalBytes() throws(StorageError) -> [UInt8]? {
+        guard try readBool() else { return nil }
+        return try readBytes(count: Int(try readUInt32()))
     }
 
     private mutating func readTextOptions() throws(StorageError) -> TextOptions {

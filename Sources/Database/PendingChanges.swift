@@ -30,6 +30,10 @@ struct PendingChanges {
     private(set) var libraries: [LibraryID: Entry<Void>] = [:]
     private(set) var documents: [DocumentID: Entry<LibraryID>] = [:]
     private(set) var chunks: [ChunkID: Entry<DocumentID>] = [:]
+    /// What will make the vectors of libraries whose successors take their places.
+    private(set) var sources: [LibraryID: Entry<EmbeddingSource>] = [:]
+    /// What will make those of successors.
+    private(set) var successors: [LibraryID: Entry<EmbeddingSource>] = [:]
     /// The last change of a library's index.
     private(set) var indexChanges: [LibraryID: SequenceNumber] = [:]
     private(set) var lastChanges: [LibraryID: SequenceNumber] = [:]
@@ -56,9 +60,20 @@ struct PendingChanges {
             documents[id] = Entry(value: nil, sequence: sequence)
         case .rebuildIndex(let id, _, _):
             indexChanges[id] = sequence
+        case .beginReembedding(let id, let source):
+            successors[id] = Entry(value: source, sequence: sequence)
+        case .stageDocument:
+            break
+        case .finishReembedding(let id, let source, _):
+            successors[id] = Entry(value: nil, sequence: sequence)
+            sources[id] = Entry(value: source, sequence: sequence)
+        case .cancelReembedding(let id):
+            successors[id] = Entry(value: nil, sequence: sequence)
         }
-        documentCounts[mutation.libraryID] = documentCount
-        lastChanges[mutation.libraryID] = sequence
+        if mutation.isVisible {
+            documentCounts[mutation.libraryID] = documentCount
+            lastChanges[mutation.libraryID] = sequence
+        }
         let change = Change(mutation, at: sequence)
         queue.append(change)
         return change
@@ -86,6 +101,10 @@ struct PendingChanges {
             for id in update.removed { Self.drop(id, from: &chunks, at: change.sequence) }
             for chunk in update.put { Self.drop(chunk.id, from: &chunks, at: change.sequence) }
         case .deleteDocument(let id, _, _): Self.drop(id, from: &documents, at: change.sequence)
+        case .stageDocument: break
+        case .beginReembedding, .finishReembedding, .cancelReembedding:
+            Self.drop(library, from: &successors, at: change.sequence)
+            Self.drop(library, from: &sources, at: change.sequence)
         }
         if lastChanges[library] == change.sequence {
             lastChanges[library] = nil

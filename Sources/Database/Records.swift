@@ -10,8 +10,8 @@ package struct LibraryRecord: Sendable, Equatable {
     package var name: String
     package var description: String?
     package let metric: Metric
-    package let dimension: Int
-    package let model: String
+    /// What makes the vectors; `finishReembedding` changes it.
+    package var source: EmbeddingSource
     /// The index as it was asked for last.
     package var index: IndexConfiguration
     /// How texts are analysed, which never changes, and ranked.
@@ -20,17 +20,34 @@ package struct LibraryRecord: Sendable, Equatable {
 
     package init(
         id: LibraryID, name: String, description: String?, metric: Metric, dimension: Int, model: String,
-        index: IndexConfiguration, text: TextOptions = TextOptions(), createdAt: Timestamp
+        fingerprint: [UInt8]? = nil, index: IndexConfiguration, text: TextOptions = TextOptions(), createdAt: Timestamp
     ) {
         self.id = id
         self.name = name
         self.description = description
         self.metric = metric
-        self.dimension = dimension
-        self.model = model
+        self.source = EmbeddingSource(model: model, dimension: dimension, fingerprint: fingerprint)
         self.index = index
         self.text = text
         self.createdAt = createdAt
+    }
+
+    package var model: String { source.model }
+    package var dimension: Int { source.dimension }
+}
+
+/// What makes the vectors of a library.
+package struct EmbeddingSource: Sendable, Equatable {
+    /// Of the catalogue, or `externalModel`.
+    package let model: String
+    package let dimension: Int
+    /// What tells the model from another of its name, once that is known. The database does not look into it.
+    package var fingerprint: [UInt8]?
+
+    package init(model: String, dimension: Int, fingerprint: [UInt8]? = nil) {
+        self.model = model
+        self.dimension = dimension
+        self.fingerprint = fingerprint
     }
 }
 
@@ -44,15 +61,19 @@ package struct LibraryChange: Sendable, Equatable {
     /// Other constants of BM25.
     package var k1: Double?
     package var b: Double?
+    /// Of the source of its vectors.
+    package var fingerprint: [UInt8]?
 
     package init(
-        name: String? = nil, description: String?? = nil, indexParameters: [IndexParameter: Int] = [:], k1: Double? = nil, b: Double? = nil
+        name: String? = nil, description: String?? = nil, indexParameters: [IndexParameter: Int] = [:], k1: Double? = nil,
+        b: Double? = nil, fingerprint: [UInt8]? = nil
     ) {
         self.name = name
         self.description = description
         self.indexParameters = indexParameters
         self.k1 = k1
         self.b = b
+        self.fingerprint = fingerprint
     }
 }
 
@@ -139,5 +160,19 @@ package struct DocumentUpdate: Sendable, Equatable {
         self.removed = removed
         self.put = put
         self.writtenAt = writtenAt
+    }
+}
+
+/// Vectors of another source for the chunks of a document, in their order, as they are written to the log. They are about the version of
+/// the document that there is then.
+package struct StagedDocument: Sendable, Equatable {
+    package let id: DocumentID
+    package let libraryID: LibraryID
+    package let embeddings: [[Float]]
+
+    package init(id: DocumentID, libraryID: LibraryID, embeddings: [[Float]]) {
+        self.id = id
+        self.libraryID = libraryID
+        self.embeddings = embeddings
     }
 }

@@ -14,6 +14,8 @@ final class Repository: @unchecked Sendable {
     private var libraryOrder: [Library] = []
     private var documents: [DocumentID: Document] = [:]
     private var documentCounts: [LibraryID: Int] = [:]
+    /// Libraries that are made anew for vectors of another source; their documents are not in the maps.
+    private var successors: [LibraryID: Library] = [:]
     private var chunks: [ChunkID: Document] = [:]
     /// Is told of every change that may be work for it.
     private let builder: IndexBuilder
@@ -27,6 +29,13 @@ final class Repository: @unchecked Sendable {
     func library(_ id: LibraryID) -> Library? {
         lock.withReadLock { libraries[id] }
     }
+
+    func successor(of id: LibraryID) -> Library? {
+        lock.withReadLock { successors[id] }
+    }
+
+    /// The libraries that have one.
+    var reembeddedLibraries: [LibraryID] { lock.withReadLock { Array(successors.keys) } }
 
     func document(_ id: DocumentID) -> Document? {
         lock.withReadLock { documents[id] }
@@ -77,6 +86,11 @@ final class Repository: @unchecked Sendable {
         case .updateLibrary(let id, let change, let time):
             let library = existing(id)
             defer { if !change.indexParameters.isEmpty { builder.mark(library) } }
+            changeSuccessor(of: id) { successor in
+                var change = change
+                change.fingerprint = nil
+                successor.change(change, at: time, sequence)
+            }
             return .library(
                 library.lock.withWriteLock {
                     library.change(change, at: time, sequence)
@@ -94,12 +108,14 @@ final class Repository: @unchecked Sendable {
                 }
             }
             builder.forget(library)
+            forgetSuccessor(of: id)
             return .none
 
         case .putDocument(let record):
             let library = existing(record.libraryID)
             let old = document(record.id)
             defer { builder.mark(library) }
+            if let old { changeSuccessor(of: record.libraryID) { $0.unstage(old) } }
             return .document(
                 library.lock.withWriteLock {
                     let document = library.put(record, replacing: old, at: sequence)
@@ -115,6 +131,7 @@ final class Repository: @unchecked Sendable {
             let library = existing(update.libraryID)
             guard let old = document(update.id) else { preconditionFailure("a document that does not exist was changed") }
             defer { builder.mark(library) }
+            changeSuccessor(of: update.libraryID) { $0.follow(old, update, at: sequence) }
             return .document(
                 library.lock.withWriteLock {
                     let document = library.update(old, update, at: sequence)
@@ -127,8 +144,9 @@ final class Repository: @unchecked Sendable {
 
         case .deleteDocument(let id, let libraryID, let time):
             let library = existing(libraryID)
+            guard let document = document(id) else { preconditionFailure("a document that does not exist was deleted") }
+            changeSuccessor(of: libraryID) { $0.unstage(document) }
             library.lock.withWriteLock {
-                guard let document = document(id) else { preconditionFailure("a document that does not exist was deleted") }
                 library.remove(document, at: time, sequence)
                 lock.withWriteLock {
                     forget(document)
@@ -141,12 +159,57 @@ final class Repository: @unchecked Sendable {
         case .rebuildIndex(let id, let index, let time):
             let library = existing(id)
             defer { builder.mark(library) }
+            changeSuccessor(of: id) { $0.rebuildIndex(index, at: time, sequence) }
             return .index(
                 library.lock.withWriteLock {
                     library.rebuildIndex(index, at: time, sequence)
                     return IndexStatus(library)
                 })
+
+        case .beginReembedding(let id, let source):
+            let library = existing(id)
+            let successor = library.lock.withReadLock { library.makeSuccessor(of: source) }
+            lock.withWriteLock { successors[id] = successor }
+            return .none
+
+        case .stageDocument(let staged):
+            guard let document = document(staged.id) else { preconditionFailure("a document that does not exist was staged") }
+            changeSuccessor(of: staged.libraryID) { $0.stage(document, staged.embeddings) }
+            return .none
+
+        case .finishReembedding(let id, _, let time):
+            let library = existing(id)
+            guard let successor = successor(of: id) else { preconditionFailure("a library without a successor was succeeded") }
+            // Searches of the library that are under way end before, those that had begun to look for it find it as it was.
+            library.lock.withWriteLock {
+                successor.lock.withWriteLock {
+                    successor.succeed(at: time, sequence)
+                    lock.withWriteLock {
+                        for document in successor.documents { remember(document) }
+                        libraries[id] = successor
+                        libraryOrder[libraryOrder.firstPosition { $0.createdSequence >= library.createdSequence }] = successor
+                        successors[id] = nil
+                    }
+                }
+            }
+            builder.forget(library)
+            builder.mark(successor)
+            return .library(successor.lock.withReadLock { LibraryView(successor) })
+
+        case .cancelReembedding(let id):
+            forgetSuccessor(of: id)
+            return .none
         }
+    }
+
+    private func forgetSuccessor(of id: LibraryID) {
+        if let successor = lock.withWriteLock({ successors.removeValue(forKey: id) }) { builder.forget(successor) }
+    }
+
+    private func changeSuccessor(of id: LibraryID, _ change: (Library) -> Void) {
+        guard let successor = successor(of: id) else { return }
+        successor.lock.withWriteLock { change(successor) }
+        builder.mark(successor)
     }
 
     // MARK: Compaction
@@ -168,7 +231,8 @@ final class Repository: @unchecked Sendable {
 
     /// Bytes that indexes will take for the rows they do not have yet.
     var memoryOfIndexesToCome: Int {
-        allLibraries.reduce(0) { bytes, library in bytes + library.lock.withReadLock { library.vectors.bytesToCome } }
+        let libraries = lock.withReadLock { libraryOrder + successors.values }
+        return libraries.reduce(0) { bytes, library in bytes + library.lock.withReadLock { library.vectors.bytesToCome } }
     }
 
     /// Bytes that a change takes besides its own: another index that it asks for, less the rows that its library has free.
@@ -182,9 +246,30 @@ final class Repository: @unchecked Sendable {
 
     // MARK: Snapshots
 
-    /// All libraries, in order of creation, as they are now; nothing is applied meanwhile. Each is to be ended.
+    /// All libraries, in order of creation, each followed by its successor, as they are now; nothing is applied meanwhile. Each is to be
+    /// ended.
     func images() -> [LibraryImage] {
-        allLibraries.map { library in library.lock.withWriteLock { LibraryImage(library) } }
+        allLibraries.flatMap { library in
+            [library, successor(of: library.id)].compactMap(\.self).map { library in
+                library.lock.withWriteLock { LibraryImage(library, isSuccessor: self.library(library.id) !== library) }
+            }
+        }
+    }
+
+    /// Takes in the successor of the library that came last.
+    ///
+    /// - Throws: `malformedPayload` if it is not that, or has a document that the library has not.
+    func restore(successor: Library) throws(StorageError) {
+        guard let library = allLibraries.last, library.id == successor.id, self.successor(of: library.id) == nil,
+            successor.documents.allSatisfy({ document in
+                library.stagedVersion(of: document).map { original in
+                    original.id == document.id && original.sequence == document.sequence
+                        && original.chunks.map(\.id) == document.chunks.map(\.id)
+                } ?? false
+            })
+        else { throw .malformedPayload(offset: 0, reason: "a successor of another library than the one before it") }
+        lock.withWriteLock { successors[library.id] = successor }
+        builder.mark(successor)
     }
 
     /// Takes in a library that was created after all that are here, with its documents.

@@ -16,10 +16,19 @@ enum SnapshotCoding {
         /// Derived from the vectors: without it the index is built again.
         case index = 4
         case documents = 5
+        /// Begins a library without a fingerprint.
+        case unmarkedLibrary = 6
         /// Begins a library: all sections up to the next one are its own.
-        case library = 6
+        case library = 8
+        /// Begins the successor of the library before it.
+        case successor = 9
 
         var isSkippable: Bool { self == .index }
+
+        var beginsLibrary: Bool { [.plainLibrary, .unmarkedLibrary, .library, .successor].contains(self) }
+
+        /// Of the record "create library" whose fields such a section has.
+        fileprivate var libraryVersion: UInt8 { self == .plainLibrary ? 2 : self == .unmarkedLibrary ? 3 : 4 }
     }
 
     /// A section of documents ends with the one that passes this size.
@@ -34,7 +43,7 @@ enum SnapshotCoding {
         head.write(image.updatedAt.milliseconds)
         head.write(UInt32(image.documents.count))
         head.write(UInt32(image.rowCount))
-        try writer.write(type: SectionType.library.rawValue, head.bytes)
+        try writer.write(type: (image.isSuccessor ? SectionType.successor : .library).rawValue, head.bytes)
 
         var documents = BinaryWriter()
         for document in image.documents {
@@ -97,7 +106,7 @@ extension SnapshotCoding {
     static func readLibrary(_ payload: [UInt8], _ type: SectionType) throws(StorageError) -> LibraryHead {
         var reader = BinaryReader(payload)
         let head = LibraryHead(
-            record: try reader.readLibrary(version: type == .library ? 3 : 2), created: try reader.readSequence(),
+            record: try reader.readLibrary(version: type.libraryVersion), created: try reader.readSequence(),
             changed: try reader.readSequence(), updatedAt: try reader.readTimestamp(), documentCount: Int(try reader.readUInt32()),
             rowCount: Int(try reader.readUInt32()))
         try reader.finish()
@@ -110,6 +119,7 @@ struct SnapshotLoader {
     /// A library of which not all sections were read yet.
     private struct Pending {
         let library: Library
+        let isSuccessor: Bool
         let documentCount: Int
         let rowCount: Int
         /// How many chunks have each row.
@@ -160,14 +170,14 @@ struct SnapshotLoader {
     }
 
     private mutating func take(_ type: SnapshotCoding.SectionType, _ section: SnapshotSection) throws(StorageError) {
-        if type == .library || type == .plainLibrary {
+        if type.beginsLibrary {
             try finishLibrary()
             pending = try beginLibrary(section.payload, type)
             return
         }
         guard pending != nil else { throw malformed("a section before the first library") }
         switch type {
-        case .library, .plainLibrary: break
+        case .library, .unmarkedLibrary, .plainLibrary, .successor: break
         case .documents, .plainDocuments: try takeDocuments(section.payload, type)
         case .vectors: try takeVectors(section.payload)
         case .index:
@@ -179,13 +189,16 @@ struct SnapshotLoader {
         let head = try SnapshotCoding.readLibrary(payload, type)
         // The vectors follow, so rows that the file has no room for are never given memory.
         let vectorBytes = head.rowCount * head.record.dimension * MemoryLayout<Float>.stride
-        guard head.rowCount <= VectorStore.maxRows, vectorBytes <= reader.size, repository.library(head.record.id) == nil else {
+        guard head.rowCount <= VectorStore.maxRows, vectorBytes <= reader.size,
+            type == .successor || repository.library(head.record.id) == nil
+        else {
             throw malformed("an impossible library")
         }
         try check(head.created, head.changed)
         return Pending(
             library: Library(head.record, createdAt: head.created, changedAt: head.changed, head.updatedAt),
-            documentCount: head.documentCount, rowCount: head.rowCount, references: Array(repeating: 0, count: head.rowCount))
+            isSuccessor: type == .successor, documentCount: head.documentCount, rowCount: head.rowCount,
+            references: Array(repeating: 0, count: head.rowCount))
     }
 
     private mutating func takeDocuments(_ payload: [UInt8], _ type: SnapshotCoding.SectionType) throws(StorageError) {
@@ -237,7 +250,7 @@ struct SnapshotLoader {
         }
         vectors.finishRestoring()
         if let texts = pending.texts { pending.library.restore(texts.finish()) }
-        try repository.restore(pending.library)
+        if pending.isSuccessor { try repository.restore(successor: pending.library) } else { try repository.restore(pending.library) }
         self.pending = nil
     }
 

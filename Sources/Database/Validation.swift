@@ -7,13 +7,29 @@ protocol ValidationState {
     func hasLibrary(_ id: LibraryID) -> Bool
     func library(of id: DocumentID) -> LibraryID?
     func document(holding id: ChunkID) -> DocumentID?
+    /// What makes a library's vectors.
+    func source(of id: LibraryID) -> EmbeddingSource?
+    /// What makes the vectors of its successor, if there is one.
+    func successorSource(of id: LibraryID) -> EmbeddingSource?
+    /// Whether the library's successor has all of its documents.
+    func isFullyStaged(_ id: LibraryID) -> Bool
+    func chunkCount(of id: DocumentID) -> Int?
     /// What the index of a library was asked to be.
     func index(of id: LibraryID) -> IndexConfiguration?
 }
 
 extension Mutation {
-    /// Checks the vectors, which concern nothing but the library they are for.
+    /// Checks the vectors, which concern nothing but the library they are for. That it has other ones by the time of the change is found
+    /// by `validate`.
     func validateVectors(in repository: Repository) throws(DatabaseError) {
+        if case .stageDocument(let staged) = self {
+            guard let successor = repository.successor(of: staged.libraryID) else { throw .noReembedding(staged.libraryID) }
+            for (index, embedding) in staged.embeddings.enumerated() {
+                if let problem = VectorStore.validate(embedding.span, metric: successor.metric, dimension: successor.dimension) {
+                    throw .invalidVector(problem, chunk: index)
+                }
+            }
+        }
         let chunks = newChunks
         guard !chunks.isEmpty else { return }
         guard let library = repository.library(libraryID) else { throw .libraryNotFound(libraryID) }
@@ -44,6 +60,20 @@ extension Mutation {
             try update.validate(against: state)
         case .deleteDocument(let id, let libraryID, _):
             guard state.library(of: id) == libraryID else { throw .documentNotFound(id) }
+        case .beginReembedding(let id, _):
+            guard state.hasLibrary(id) else { throw .libraryNotFound(id) }
+            guard state.successorSource(of: id) == nil else { throw .reembeddingIsRunning(id) }
+        case .stageDocument(let staged):
+            guard state.library(of: staged.id) == staged.libraryID else { throw .documentNotFound(staged.id) }
+            guard let source = state.successorSource(of: staged.libraryID),
+                staged.embeddings.allSatisfy({ $0.count == source.dimension }), state.chunkCount(of: staged.id) == staged.embeddings.count
+            else { throw .noReembedding(staged.libraryID) }
+        case .finishReembedding(let id, let source, _):
+            guard state.hasLibrary(id) else { throw .libraryNotFound(id) }
+            guard state.successorSource(of: id) == source else { throw .noReembedding(id) }
+            guard state.isFullyStaged(id) else { throw .reembeddingIncomplete(id) }
+        case .cancelReembedding(let id):
+            guard state.successorSource(of: id) != nil else { throw .noReembedding(id) }
         }
     }
 }
@@ -53,14 +83,14 @@ extension DocumentRecord {
         guard state.hasLibrary(libraryID) else { throw .libraryNotFound(libraryID) }
         if let owner = state.library(of: id), owner != libraryID { throw .documentExists(id) }
         // A chunk of the version that is replaced may keep its id.
-        try chunks.validate(in: id, against: state)
+        try chunks.validate(in: id, of: libraryID, against: state)
     }
 }
 
 extension DocumentUpdate {
     fileprivate func validate(against state: some ValidationState) throws(DatabaseError) {
         guard state.library(of: id) == libraryID else { throw .documentNotFound(id) }
-        try put.validate(in: id, against: state)
+        try put.validate(in: id, of: libraryID, against: state)
         var seen = Set(put.map(\.id))
         for chunk in removed {
             guard seen.insert(chunk).inserted else { throw .repeatedChunk(chunk) }
@@ -70,8 +100,14 @@ extension DocumentUpdate {
 }
 
 extension [ChunkRecord] {
-    /// Their ids are their own, and those of no other document.
-    fileprivate func validate(in document: DocumentID, against state: some ValidationState) throws(DatabaseError) {
+    /// Their ids are their own, and those of no other document, and their vectors are still such as the library has.
+    fileprivate func validate(
+        in document: DocumentID, of library: LibraryID, against state: some ValidationState
+    ) throws(DatabaseError) {
+        guard let dimension = state.source(of: library)?.dimension else { throw .libraryNotFound(library) }
+        if let index = firstIndex(where: { $0.embedding.count != dimension }) {
+            throw .invalidVector(.dimensionMismatch(expected: dimension, actual: self[index].embedding.count), chunk: index)
+        }
         var seen: Set<ChunkID> = []
         seen.reserveCapacity(count)
         for chunk in self {
@@ -90,6 +126,18 @@ struct CurrentState: ValidationState {
     func library(of id: DocumentID) -> LibraryID? { repository.document(id)?.libraryID }
 
     func document(holding id: ChunkID) -> DocumentID? { repository.documentHolding(id)?.id }
+
+    func source(of id: LibraryID) -> EmbeddingSource? { repository.library(id)?.source }
+
+    func successorSource(of id: LibraryID) -> EmbeddingSource? { repository.successor(of: id)?.source }
+
+    func isFullyStaged(_ id: LibraryID) -> Bool {
+        repository.successor(of: id).map { successor in
+            successor.lock.withReadLock { successor.documents.count } == repository.documentCount(of: id)
+        } ?? false
+    }
+
+    func chunkCount(of id: DocumentID) -> Int? { repository.document(id)?.chunks.count }
 
     func index(of id: LibraryID) -> IndexConfiguration? {
         repository.library(id).map { library in library.lock.withReadLock { library.record.index } }
@@ -124,6 +172,18 @@ struct StateToCome: ValidationState {
         return library(of: document) == nil ? nil : document
     }
 
+    func source(of id: LibraryID) -> EmbeddingSource? { pending.sources[id]?.value ?? current.source(of: id) }
+
+    func successorSource(of id: LibraryID) -> EmbeddingSource? {
+        if let entry = pending.successors[id] { entry.value } else { current.successorSource(of: id) }
+    }
+
+    /// Not before all that is in flight is applied, which concerns the library.
+    func isFullyStaged(_ id: LibraryID) -> Bool { pending.lastChanges[id] == nil && current.isFullyStaged(id) }
+
+    /// Of the version that there is: who speaks of its chunks names it.
+    func chunkCount(of id: DocumentID) -> Int? { current.chunkCount(of: id) }
+
     /// As it is: who changes it asks first whether it is changing.
     func index(of id: LibraryID) -> IndexConfiguration? { current.index(of: id) }
 
@@ -144,12 +204,15 @@ struct StateToCome: ValidationState {
             return lastChange(of: record.id)
         case .updateDocument(let update):
             return lastChange(of: update.id)
-        case .updateLibrary(let id, _, _), .deleteLibrary(let id), .rebuildIndex(let id, _, _):
+        case .updateLibrary(let id, _, _), .deleteLibrary(let id), .rebuildIndex(let id, _, _), .beginReembedding(let id, _),
+            .finishReembedding(let id, _, _), .cancelReembedding(let id):
             guard hasLibrary(id) else { return nil }
             if let sequence = pending.lastChanges[id] { return sequence }
             return repository.library(id).map { library in library.lock.withReadLock { library.sequence } }
         case .deleteDocument(let id, _, _):
             return lastChange(of: id)
+        case .stageDocument(let staged):
+            return lastChange(of: staged.id)
         }
     }
 

@@ -3,13 +3,13 @@
 ///
 /// The vectors are kept in 16 bits a number and compared by their angle, because the same model gives slightly different numbers on
 /// another processor, and a provider's from one day to the next.
-package struct EmbeddingFingerprint: Sendable, Equatable, Codable {
+package struct EmbeddingFingerprint: Sendable, Equatable {
     /// How exactly a model is computed. Vectors of different classes are not to be mixed.
-    package enum PrecisionClass: String, Sendable, Codable {
+    package enum PrecisionClass: UInt8, Sendable {
         /// 32-bit floats and 16-bit ones: they differ by less than the tolerance.
-        case float
+        case float = 0
         /// Weights in 8 bits.
-        case int8
+        case int8 = 1
     }
 
     /// The name of the model in the catalogue.
@@ -39,9 +39,22 @@ package struct EmbeddingFingerprint: Sendable, Equatable, Codable {
         canaries = (0..<embeddings.count).map { Self.quantized(embeddings[$0]) }
     }
 
-    /// One that was stored.
-    package init(model: String, dimension: Int, precision: PrecisionClass, canaries: [[Int16]]) {
-        (self.model, self.dimension, self.precision, self.canaries) = (model, dimension, precision, canaries)
+    /// One that was kept as `encoded`, of a model of this name and dimension; nil if that is not what it is.
+    package init?(model: String, dimension: Int, encoded: [UInt8]) {
+        let size = 2 * dimension
+        guard let first = encoded.first, let precision = PrecisionClass(rawValue: first), dimension > 0,
+            (encoded.count - 1).isMultiple(of: size)
+        else { return nil }
+        (self.model, self.dimension, self.precision) = (model, dimension, precision)
+        canaries = stride(from: 1, to: encoded.count, by: size).map { start in
+            (0..<dimension).map { Int16(bitPattern: UInt16(encoded[start + 2 * $0]) | UInt16(encoded[start + 2 * $0 + 1]) << 8) }
+        }
+    }
+
+    /// To be kept with the vectors, beside the model's name and dimension: a byte for the precision, then the canaries, each number in two
+    /// bytes, the lower first.
+    package var encoded: [UInt8] {
+        [precision.rawValue] + canaries.joined().flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }
     }
 
     private static func quantized(_ vector: ArraySlice<Float>) -> [Int16] {
@@ -68,9 +81,8 @@ package struct EmbeddingFingerprint: Sendable, Equatable, Codable {
         return nil
     }
 
-    /// 0 for vectors of different lengths, or without a direction.
+    /// 0 for vectors without a direction.
     private static func cosine(_ a: [Int16], _ b: [Int16]) -> Double {
-        guard a.count == b.count else { return 0 }
         var (dot, aa, bb) = (0, 0, 0)
         for (x, y) in zip(a, b) {
             dot += Int(x) * Int(y)

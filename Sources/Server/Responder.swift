@@ -74,7 +74,7 @@ struct Responder {
                 _ = server.stop(drainingFor: Self.failureDrainLimit)
                 ExitCode.storageFailed.exit("\(error)")
             case .terminate:
-                finish(server, database)
+                finish(server, service, database)
             }
             next = nil
         }
@@ -175,8 +175,9 @@ struct Responder {
 
     // MARK: End
 
-    private func finish(_ server: FastCGIServer, _ database: Database?) -> Never {
+    private func finish(_ server: FastCGIServer, _ service: Service, _ database: Database?) -> Never {
         if !server.stop(drainingFor: Self.drainLimit) { logger.warning("stopped with requests still running") }
+        service.stop()
         do {
             try database?.close()
         } catch {

@@ -105,7 +105,7 @@ struct SearchTests {
 
     @Test(
         "fields of other versions are refused by name",
-        arguments: ["expand", "diversity", "K", "vector"])
+        arguments: ["passage", "K", "vector"])
     func unknown(field: String) throws {
         let server = try TestServer()
         let library = server.vectors()

@@ -11,7 +11,8 @@ struct DiversityTests {
         let test = try TestDatabase()
         let library = try test.database.makeLibrary(metric: metric)
         // Two that say the same, and one that is a little farther and says something else.
-        for (id, vector) in [[1, 0.1, 0, 0], [1, 0.11, 0, 0], [0.8, -0.6, 0, 0], [0, 0, 1, 0]].enumerated() {
+        let vectors: [[Float]] = [[1, 0.1, 0, 0], [1, 0.11, 0, 0], [0.8, -0.6, 0, 0], [0, 0, 1, 0]]
+        for (id, vector) in vectors.enumerated() {
             try test.database.put(id, in: library, [chunk(id, vector)])
         }
         func found(_ diversity: Float, count: Int = 3, _ change: (inout SearchQuery) -> Void = { _ in }) throws -> [DocumentID] {
@@ -61,9 +62,10 @@ struct DiversityTests {
         let test = try TestDatabase()
         let library = try test.database.makeLibrary(metric: .l2)
         // The last one's vector has no direction, so nothing is like it.
-        for (id, (text, vector)) in [
+        let chunks: [(text: String, vector: [Float])] = [
             ("fox fox fox", [1, 0, 0, 0]), ("fox fox", [1, 0, 0, 0]), ("fox", [0, 1, 0, 0]), ("a fox in the rain", [0, 0, 0, 0]),
-        ].enumerated() {
+        ]
+        for (id, (text, vector)) in chunks.enumerated() {
             try test.database.put(id, in: library, [chunk(id, vector, text: text)])
         }
         for mode in [SearchQuery.Mode.keyword, .hybrid] {

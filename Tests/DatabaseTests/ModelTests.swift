@@ -24,6 +24,7 @@ struct ModelTests {
         #expect(totals.hits > 300)
         #expect(totals.restarts > 50)
         #expect(totals.filtered > 20)
+        #expect(totals.reembedded > 5)
         #expect(totals.refusals.count >= 8, "\(totals.refusals)")
     }
 }
@@ -34,6 +35,8 @@ private struct Totals {
     var restarts = 0
     /// Chunks that passed a filter which others did not pass.
     var filtered = 0
+    /// Chunks that got the vectors of another source.
+    var reembedded = 0
     /// The names of the errors met.
     var refusals: Set<String> = []
 }
@@ -71,7 +74,8 @@ private struct ModelRun {
             case 55..<63: try updateDocument(&totals)
             case 63..<69: try deleteDocument(&totals)
             case 69..<70: try deleteDocuments(&totals)
-            case 70..<80: try filter(&totals)
+            case 70..<76: try filter(&totals)
+            case 76..<86: try reembed(&totals)
             default: try search(&totals)
             }
         }
@@ -232,6 +236,42 @@ private struct ModelRun {
         for document in doomed {
             model.apply(.deleteDocument(document.id, in: id, at: try test.database.library(id).updatedAt))
             totals.changes += 1
+        }
+    }
+
+    /// Takes a step of a re-embedding: begins one, stages some documents, ends it if that can be, or gives it up.
+    private mutating func reembed(_ totals: inout Totals) throws {
+        let id = (model.libraries.map(\.record.id) + libraryIDs.suffix(1)).randomElement(using: &generator)!
+        guard let successor = model.library(id)?.successor else {
+            let source = EmbeddingSource(model: generator.word(), dimension: 4, fingerprint: generator.chance(50) ? [1, 2] : nil)
+            return expect(model.refusal(of: .beginReembedding(id, source), .error, limit: 0, expecting: nil), &totals) {
+                database throws(DatabaseError) in
+                try database.beginReembedding(of: id, as: source)
+                return .beginReembedding(id, source)
+            }
+        }
+        #expect(throws: DatabaseError.reembeddingIsRunning(id)) {
+            try test.database.beginReembedding(of: id, as: successor.source)
+        }
+        let unstaged = try test.database.unstagedDocuments(of: id, after: .zero, chunkLimit: Int.random(in: 1...9, using: &generator))
+        if generator.chance(5) {
+            return expect(nil, &totals) { database throws(DatabaseError) in
+                try database.cancelReembedding(of: id)
+                return .cancelReembedding(id)
+            }
+        }
+        if unstaged.isEmpty || generator.chance(20) {
+            let library = model.library(id)!
+            let isDone = try test.database.finishReembedding(of: id)
+            #expect(isDone == (successor.documents.count == library.documents.count), "seed \(seed)")
+            guard isDone else { return }
+            totals.reembedded += library.documents.reduce(0) { $0 + $1.chunks.count }
+            return model.apply(.finishReembedding(id, successor.source, at: try test.database.library(id).updatedAt))
+        }
+        let staged = unstaged.map { document in (document, document.chunks.map { _ in generator.exactVector() }) }
+        try test.database.stage(staged, by: successor.source)
+        for (document, embeddings) in staged {
+            model.apply(.stageDocument(StagedDocument(id: document.id, libraryID: id, embeddings: embeddings)))
         }
     }
 

@@ -19,7 +19,7 @@ struct MutationTests {
             #expect(try Mutation(record: record) == mutation, "change \(number) of seed 7")
         }
 
-        #expect(types == [1, 2, 3, 4, 5, 6])
+        #expect(types == [1, 2, 3, 4, 5, 6, 9, 10, 11, 12])
     }
 
     @Test("keeps the bits of vectors")
@@ -116,7 +116,7 @@ struct MutationTests {
     func refusesUnknownTypes() {
         let payload = LogRecord(.deleteLibrary(.number(1))).payload
 
-        for (type, version) in [(7, 1), (255, 1), (1, 4), (3, 2), (3, 0)] as [(UInt8, UInt8)] {
+        for (type, version) in [(7, 1), (255, 1), (1, 5), (3, 2), (3, 0)] as [(UInt8, UInt8)] {
             #expect(throws: StorageError.unsupportedRecord(type: type, version: version)) {
                 try Mutation(record: LogRecord(type: type, version: version, flags: [], sequence: .zero, payload: payload))
             }
@@ -156,8 +156,8 @@ struct MutationTests {
         #expect(
             try read(2, change.bytes)
                 == .updateLibrary(id, LibraryChange(name: "new", description: .some(nil)), at: Timestamp(milliseconds: 100)))
-        // What is written of them today is version 3, and none is taken for another.
-        #expect(created.recordType.version == 3)
+        // What is written of them today is version 4, and none is taken for another.
+        #expect(created.recordType.version == 4)
         #expect(throws: StorageError.self) { try read(1, library.bytes, version: 2) }
         #expect(throws: StorageError.self) { try read(1, created.encoded(), version: 2) }
         #expect(throws: StorageError.self) { try read(2, change.bytes, version: 3) }
@@ -230,19 +230,21 @@ extension LogRecord {
 extension SplitMix {
     /// Any change, in the ranges that clients can reach.
     fileprivate mutating func mutation() -> Mutation {
-        switch Int.random(in: 0..<6, using: &self) {
+        switch Int.random(in: 0..<10, using: &self) {
         case 0:
             .createLibrary(
                 LibraryRecord(
                     id: id(), name: text(), description: optional { $0.text() }, metric: Metric.allCases.randomElement(using: &self)!,
                     dimension: Int.random(in: 1...Limits.maxDimension, using: &self), model: text(),
+                    fingerprint: optional { $0.list { UInt8.random(in: 0...255, using: &$0) } },
                     index: index(), createdAt: time()))
         case 1:
             .updateLibrary(
                 id(),
                 LibraryChange(
                     name: optional { $0.text() }, description: optional { $0.optional { $0.text() } },
-                    indexParameters: parameters(of: IndexParameter.allCases)), at: time())
+                    indexParameters: parameters(of: IndexParameter.allCases),
+                    fingerprint: optional { $0.list { UInt8.random(in: 0...255, using: &$0) } }), at: time())
         case 2:
             .deleteLibrary(id())
         case 3:
@@ -260,9 +262,26 @@ extension SplitMix {
                     }, writtenAt: time()))
         case 4:
             .deleteDocument(id(), in: id(), at: time())
+        case 5:
+            .beginReembedding(id(), source())
+        case 6:
+            .stageDocument(
+                StagedDocument(
+                    id: id(), libraryID: id(),
+                    embeddings: list { generator in generator.list { Float.random(in: -1...1, using: &$0) } }))
+        case 7:
+            .finishReembedding(id(), source(), at: time())
+        case 8:
+            .cancelReembedding(id())
         default:
             .rebuildIndex(id(), index(), at: time())
         }
+    }
+
+    private mutating func source() -> EmbeddingSource {
+        EmbeddingSource(
+            model: text(), dimension: Int.random(in: 1...Limits.maxDimension, using: &self),
+            fingerprint: optional { $0.list { UInt8.random(in: 0...255, using: &$0) } })
     }
 
     private mutating func parameters(of known: [IndexParameter]) -> [IndexParameter: Int] {

@@ -70,6 +70,45 @@ struct PendingTests {
         #expect(try database.listDocuments(of: library).map(\.id) == [.number(1)])
     }
 
+    @Test("of a library's vectors refuse what the old ones were made for")
+    func finishedReembedding() throws {
+        try database.beginReembedding(of: library, as: EmbeddingSource(model: "new", dimension: 2))
+        try whilePending { () throws in
+            let finish = test.pending { [library] in _ = try $0.finishReembedding(of: library) }
+
+            refused(.invalidVector(.dimensionMismatch(expected: 2, actual: 4), chunk: 0)) { [library] in
+                try $0.put(1, in: library, [chunk(1, [1, 0, 0, 0])])
+            }
+            refused(.modelChanged(library)) { [library] in
+                try $0.putDocument(
+                    id: nil, in: library, metadata: DocumentMetadata(title: ""), chunks: [chunk(1, [1, 0, 0, 0])], by: "external")
+            }
+            refused(.noReembedding(library)) { [library] in try $0.cancelReembedding(of: library) }
+            return [finish]
+        }
+        #expect(try database.library(library).record.model == "new")
+    }
+
+    @Test("of a library's documents hold its new vectors back")
+    func unfinishedReembedding() throws {
+        let source = EmbeddingSource(model: "new", dimension: 4)
+        try database.beginReembedding(of: library, as: source)
+        try whilePending { () throws in
+            let put = test.pending { [library] in _ = try $0.put(1, in: library, [chunk(1, [1, 0, 0, 0])]) }
+            let finish = test.refused { [library] database in
+                let isDone = try database.finishReembedding(of: library)
+                #expect(!isDone)
+            }
+            return [put, finish]
+        }
+        try database.cancelReembedding(of: library)
+        try whilePending { () throws in
+            let begin = test.pending { [library] in try $0.beginReembedding(of: library, as: source) }
+            refused(.reembeddingIsRunning(library)) { [library] in try $0.beginReembedding(of: library, as: source) }
+            return [begin]
+        }
+    }
+
     @Test("replace a version that is on its way, whose chunks are free then")
     func replacePending() throws {
         try whilePending { () throws in

@@ -16,7 +16,7 @@ struct StoredDirectoryTests {
 
     @Test("there is one for each version of the format")
     func versions() {
-        #expect(StoredDirectory.names == ["records-1", "records-2", "records-3", "records-4", "segments-2", "snapshots-1"])
+        #expect(StoredDirectory.names == ["records-1", "records-2", "records-3", "records-4", "records-5", "segments-2", "snapshots-1"])
     }
 
     @Test("open with all that they held, more than once, and take changes", arguments: StoredDirectory.names)

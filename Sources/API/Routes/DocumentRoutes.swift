@@ -37,9 +37,9 @@ struct DocumentRoutes {
             (query.bool("include_embeddings"), query.choice("on_conflict", default: ConflictPolicy.error))
         }
         let new = try NewDocument.read(request.jsonReader(), form, service.rules(for: library))
-        let chunks = try service.records(of: new.chunks, for: library)
+        let (chunks, model) = try service.records(of: new.chunks, for: library)
         let document = try database.putDocument(
-            id: new.id, in: library.id, metadata: new.metadata, chunks: chunks, onConflict: onConflict,
+            id: new.id, in: library.id, metadata: new.metadata, chunks: chunks, by: model, onConflict: onConflict,
             documentLimit: service.settings.maxDocumentsPerLibrary)
         return respond(.created, document, includeEmbeddings ? chunks.map(\.embedding) : nil)
     }
@@ -135,8 +135,8 @@ struct DocumentRoutes {
             let message = "must be absent, or the id of the path"
             throw APIError([JSONProblem(location: [.key("body"), .key("id")], message: message, kind: .invalidID)])
         }
-        let chunks = try service.records(of: new.chunks, for: library)
-        let document = try database.replaceDocument(id, metadata: new.metadata, chunks: chunks, expecting: expected)
+        let (chunks, model) = try service.records(of: new.chunks, for: library)
+        let document = try database.replaceDocument(id, metadata: new.metadata, chunks: chunks, by: model, expecting: expected)
         return respond(.ok, document, includeEmbeddings ? chunks.map(\.embedding) : nil)
     }
 

@@ -28,8 +28,15 @@ struct LibraryRoutes {
         let body = try NewLibrary(request.jsonReader(), service.catalogue, defaultModel: service.settings.embeddingModel)
         let library = try database.createLibrary(
             name: body.name, description: body.description, metric: body.metric, dimension: body.dimension, model: body.model,
-            index: body.index, text: body.text)
+            fingerprint: fingerprint(of: body.model), index: body.index, text: body.text)
         return respond(.created, library)
+    }
+
+    /// Of a model that is at hand; one over the network is asked for it when it first has to work.
+    private func fingerprint(of name: String) throws -> [UInt8]? {
+        let catalogue = try service.catalogue
+        guard let model = catalogue.model(named: name), model.isLocal, catalogue.availability(of: model) == .available else { return nil }
+        return try service.fingerprint(of: model).encoded
     }
 
     @Sendable private func list(_ request: Request, _: PathParameters) throws -> Response {

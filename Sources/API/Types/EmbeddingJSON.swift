@@ -60,7 +60,7 @@ extension JSONValue {
         }
     }
 
-    fileprivate func model(in catalogue: ModelCatalogue) -> EmbeddingModel? {
+    func model(in catalogue: ModelCatalogue) -> EmbeddingModel? {
         guard let name = string() else { return nil }
         if let model = catalogue.model(named: name) { return model }
         let list = catalogue.models.map { "'\($0.name)'" }.joined(separator: ", ")

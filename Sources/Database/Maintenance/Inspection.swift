@@ -141,7 +141,7 @@ extension Inspection.Item {
             return
         }
         switch type {
-        case .library, .plainLibrary:
+        case .library, .unmarkedLibrary, .plainLibrary, .successor:
             let head = try? SnapshotCoding.readLibrary(section.payload, type!)
             library = head?.record
             text = head?.summary ?? "it makes no sense"

@@ -15,6 +15,10 @@ extension Mutation {
             "\(update.id) in library \(update.libraryID), \(update.metadata == nil ? "" : "metadata, ")"
                 + "\(update.put.count) chunks put, \(update.removed.count) removed"
         case .rebuildIndex(let id, let index, _): "\(id), index \(index.kind.rawValue)"
+        case .beginReembedding(let id, let source), .finishReembedding(let id, let source, _):
+            "\(id), model \(source.model), \(source.dimension) dimensions"
+        case .stageDocument(let staged): "\(staged.id) in library \(staged.libraryID), \(staged.embeddings.count) vectors"
+        case .cancelReembedding(let id): "\(id)"
         }
     }
 
@@ -23,7 +27,8 @@ extension Mutation {
         if let mutation = try? Mutation(record: record) { return mutation.summary }
         var reader = BinaryReader(record.payload)
         guard let type = RecordType(rawValue: record.type), let id: LibraryID = try? reader.readID() else { return "" }
-        guard type == .putDocument || type == .deleteDocument || type == .updateDocument, let library: LibraryID = try? reader.readID()
+        guard [.putDocument, .deleteDocument, .updateDocument, .stageDocument].contains(type),
+            let library: LibraryID = try? reader.readID()
         else { return "\(id)" }
         let title = type == .putDocument ? (try? reader.readString()).map { " \"\($0)\"" } ?? "" : ""
         return "\(id)\(title) in library \(library)"
@@ -40,6 +45,10 @@ extension Mutation.RecordType {
         case .deleteDocument: "delete document"
         case .updateDocument: "update document"
         case .rebuildIndex: "rebuild index"
+        case .beginReembedding: "begin re-embedding"
+        case .stageDocument: "stage document"
+        case .finishReembedding: "finish re-embedding"
+        case .cancelReembedding: "cancel re-embedding"
         }
     }
 
@@ -61,6 +70,7 @@ extension LibraryChange {
         let parts = [
             name.map { "name \"\($0)\"" }, description.map { $0.map { "description \"\($0)\"" } ?? "no description" },
             indexParameters.isEmpty ? nil : "parameters of the index", k1.map { "k1 \($0)" }, b.map { "b \($0)" },
+            fingerprint.map { _ in "fingerprint of its model" },
         ]
         return parts.compactMap { $0 }.map { ", \($0)" }.joined()
     }

@@ -42,6 +42,8 @@ package struct BinaryReader {
         }
     }
 
+    package mutating func readBytes(count: Int) throws(StorageError) -> [UInt8] { Array(try take(count)) }
+
     /// Throws unless everything was read: bytes left over mean that writer and reader disagree.
     package func finish() throws(StorageError) {
         guard remaining == 0 else { throw malformed("\(remaining) bytes left over", before: 0) }

@@ -1,3 +1,4 @@
+import Locks
 import Storage
 import VectorSearch
 
@@ -20,6 +21,14 @@ struct DumpedLibrary: Equatable {
     var indexedRows: Int
     /// The order of all chunks by distance from one query.
     var found: [ChunkID]
+    /// The vectors that are to replace those there are.
+    var successor: DumpedSuccessor?
+}
+
+struct DumpedSuccessor: Equatable {
+    var source: EmbeddingSource
+    /// The bits of the vectors of the chunks of each document that has some.
+    var documents: [DocumentID: [[UInt32]]] = [:]
 }
 
 struct DumpedDocument: Equatable {
@@ -61,9 +70,21 @@ extension Database {
                     totalReferences: statistics.vectors.totalReferences,
                     indexedRows: statistics.index.statistics.indexed + statistics.index.statistics.pending,
                     found: try find(
-                        [1] + [Float](repeating: 0, count: library.record.dimension - 1), in: library.record.id, count: 10_000)))
+                        [1] + [Float](repeating: 0, count: library.record.dimension - 1), in: library.record.id, count: 10_000),
+                    successor: repository.successor(of: library.record.id).map(DumpedSuccessor.init)))
         }
         return Dump(lastSequence: lastSequence, libraries: libraries)
+    }
+}
+
+extension DumpedSuccessor {
+    init(_ library: Library) {
+        source = library.source
+        library.lock.withReadLock {
+            for document in library.documents {
+                documents[document.id] = document.chunks.map { library.vectors.store.copyVector($0.row).map(\.bitPattern) }
+            }
+        }
     }
 }
 

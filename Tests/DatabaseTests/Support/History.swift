@@ -39,7 +39,7 @@ struct History {
         mutating func apply(_ mutation: Mutation, at sequence: SequenceNumber) {
             switch mutation {
             case .createLibrary(let record): libraries.insert(record.id)
-            case .updateLibrary, .rebuildIndex: break
+            case .updateLibrary, .rebuildIndex, .beginReembedding, .stageDocument, .finishReembedding, .cancelReembedding: break
             case .deleteLibrary(let id):
                 libraries.remove(id)
                 documents = documents.filter { $0.value.library != id }

@@ -57,6 +57,18 @@ struct Model {
                 if let unknown { return .unknownIndexParameter(unknown, of: kind) }
             }
             return nil
+        case .beginReembedding(let id, _):
+            guard let library = library(id) else { return .libraryNotFound(id) }
+            return library.successor == nil ? nil : .reembeddingIsRunning(id)
+        case .stageDocument(let staged):
+            return library(staged.libraryID)?.successor == nil ? .noReembedding(staged.libraryID) : nil
+        case .finishReembedding(let id, _, _):
+            guard let library = library(id) else { return .libraryNotFound(id) }
+            guard let successor = library.successor else { return .noReembedding(id) }
+            return successor.documents.count == library.documents.count ? nil : .reembeddingIncomplete(id)
+        case .cancelReembedding(let id):
+            guard let library = library(id) else { return .libraryNotFound(id) }
+            return library.successor == nil ? .noReembedding(id) : nil
         case .deleteDocument(let id, _, _):
             guard let document = document(id) else { return .documentNotFound(id) }
             return expected.flatMap { $0 == document.sequence ? nil : .changedSince(document.sequence) }
@@ -127,12 +139,18 @@ struct Model {
                     createdAt: old?.createdAt ?? record.writtenAt, updatedAt: record.writtenAt,
                     createdSequence: old?.createdSequence ?? sequence, sequence: sequence)
                 if let place { library.documents[place] = document } else { library.documents.append(document) }
+                library.successor?.documents[record.id] = nil
             }
         case .updateDocument(let update):
             let sequence = sequence
             touch(update.libraryID, update.writtenAt) { library in
                 let place = library.documents.firstIndex { $0.id == update.id }!
                 var document = library.documents[place]
+                if let staged = library.successor?.documents[update.id] {
+                    // Vectors stay with chunks that stay as they are.
+                    let kept = zip(document.chunks, staged).filter { !update.removed.contains($0.0.id) }.map(\.1)
+                    library.successor!.documents[update.id] = update.put.isEmpty ? kept : nil
+                }
                 document.metadata = update.metadata ?? document.metadata
                 for record in update.put {
                     if let place = document.chunks.firstIndex(where: { $0.id == record.id }) {
@@ -146,8 +164,31 @@ struct Model {
                 library.documents[place] = document
             }
         case .deleteDocument(let id, let libraryID, let time):
-            touch(libraryID, time) { $0.documents.removeAll { $0.id == id } }
+            touch(libraryID, time) { library in
+                library.documents.removeAll { $0.id == id }
+                library.successor?.documents[id] = nil
+            }
+        case .beginReembedding(let id, let source):
+            change(id) { $0.successor = DumpedSuccessor(source: source) }
+        case .stageDocument(let staged):
+            change(staged.libraryID) { $0.successor!.documents[staged.id] = staged.embeddings.map { $0.map(\.bitPattern) } }
+        case .finishReembedding(let id, let source, let time):
+            touch(id, time) { library in
+                for place in library.documents.indices {
+                    for (index, bits) in library.successor!.documents[library.documents[place].id]!.enumerated() {
+                        library.documents[place].chunks[index].embedding = bits
+                    }
+                }
+                library.record.source = source
+                library.successor = nil
+            }
+        case .cancelReembedding(let id):
+            change(id) { $0.successor = nil }
         }
+    }
+
+    private mutating func change(_ id: LibraryID, _ change: (inout DumpedLibrary) -> Void) {
+        if let place = libraries.firstIndex(where: { $0.record.id == id }) { change(&libraries[place]) }
     }
 
     private mutating func touch(_ id: LibraryID, _ time: Timestamp, _ change: (inout DumpedLibrary) -> Void) {

@@ -44,7 +44,8 @@ enum StoredDirectory {
         _ = try database.takeSnapshot()
         try database.rebuildIndex(of: first, as: IndexConfiguration(.ivf, chosen: [.nlist: 2]))
         try database.waitUntilIndexed(first)
-        _ = try database.updateLibrary(second, LibraryChange(indexParameters: [.efSearch: 30], b: 0.25))
+        _ = try database.updateLibrary(second, LibraryChange(indexParameters: [.efSearch: 30], b: 0.25, fingerprint: [1, 2, 3]))
+        try database.reembed(first, second)
         _ = try database.takeSnapshot()
         try database.deleteDocument(.number(3))
         try database.put(200, in: second, [chunk(2000, [0, 0, 1, -1])], title: "behind the snapshots")
@@ -61,6 +62,29 @@ enum StoredDirectory {
 }
 
 extension Database {
+    /// Every step of a re-embedding: one that is given up, one that is done, and one that has new vectors for some documents.
+    fileprivate func reembed(_ first: LibraryID, _ second: LibraryID) throws {
+        let source = EmbeddingSource(model: "smaller", dimension: 2, fingerprint: [4, 5])
+        func stage(_ library: LibraryID, chunkLimit: Int) throws {
+            let documents = try unstagedDocuments(of: library, after: .zero, chunkLimit: chunkLimit)
+            try self.stage(documents.map { document in (document, document.chunks.map { [1, Float($0.id.low & 0xFF)] }) }, by: source)
+        }
+        try beginReembedding(of: first, as: source)
+        try stage(first, chunkLimit: 1)
+        try cancelReembedding(of: first)
+        try put(201, in: second, [chunk(2001, [0, 1, 0, -1])])
+        let third = try createLibrary(
+            name: "third", description: nil, metric: .cosine, dimension: 4, model: "larger", fingerprint: [6],
+            index: IndexConfiguration(.bruteForce)
+        ).record.id
+        try put(300, in: third, [chunk(3000, [1, 0, 0, 0]), chunk(3001, [0, 1, 0, 0])])
+        try beginReembedding(of: third, as: source)
+        try stage(third, chunkLimit: 100)
+        _ = try finishReembedding(of: third)
+        try beginReembedding(of: second, as: source)
+        try stage(second, chunkLimit: 1)
+    }
+
     /// A library whose documents have all there is to have, and that has seen every change of every version of the format.
     fileprivate func makeFirstLibrary() throws -> LibraryID {
         let library = try createLibrary(
@@ -114,6 +138,12 @@ extension Database {
                     + "sequences \(library.createdSequence) \(library.sequence)")
             lines.append("  index \(record.index.kind.rawValue)\(record.index.chosenText)")
             if record.text != TextOptions() { lines.append("  \(record.text)") }
+            if let fingerprint = record.source.fingerprint { lines.append("  fingerprint \(fingerprint)") }
+            if let successor = repository.successor(of: record.id).map(DumpedSuccessor.init) {
+                let source = successor.source
+                lines.append("  successor \(source.model) \(source.dimension) \(source.fingerprint ?? [])")
+                for (id, vectors) in successor.documents.sorted(by: { $0.key < $1.key }) { lines.append("    document \(id) \(vectors)") }
+            }
             for listed in try documents(in: record.id, after: nil, limit: 1000).elements {
                 let view = try document(listed.id, withEmbeddings: true)
                 let (document, metadata) = (view.document, view.document.metadata)
