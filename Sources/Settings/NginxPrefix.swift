@@ -6,7 +6,7 @@ package struct NginxPrefix: Sendable {
     /// The directory with `nginx.conf`, `conf.d` and `snippets`.
     let source: String
     /// Where the prefix appears: a link, so that one rename replaces the whole configuration.
-    let output: String
+    package let output: String
     /// The nginx that checks it.
     let executable: String
 
@@ -58,12 +58,26 @@ package struct NginxPrefix: Sendable {
     }
 
     private func check(_ candidate: String) throws(SettingsError) {
+        try run("-t", "-q", on: candidate)
+    }
+
+    /// Has the nginx that runs on this prefix take up what is in place. It goes on with its old workers until they have answered what
+    /// they have begun, and refuses nobody meanwhile; a connection that is kept open for more requests may be closed.
+    ///
+    /// - Throws: `.nginx` when none runs.
+    package func reload() throws(SettingsError) {
+        try run("-s", "reload", on: output)
+    }
+
+    private func run(_ options: String..., on prefix: String) throws(SettingsError) {
         // `-e stderr`: the log file that nginx was compiled with may not be ours to open.
-        let result = try runCommand(executable, ["-t", "-q", "-p", candidate + "/", "-c", "nginx.conf", "-e", "stderr"])
+        let result = try runCommand(executable, options + ["-p", prefix + "/", "-c", "nginx.conf", "-e", "stderr"])
         guard result.status == 0 else {
             let lines = result.errorOutput.split(whereSeparator: \.isNewline).map(String.init)
-            let line = lines.first { $0.contains("[emerg]") } ?? lines.first ?? "nginx -t ended with status \(result.status)"
-            throw .nginx(reason: line.replacing(candidate, with: output))
+            // One that signals another says so first.
+            let said = lines.first { $0.contains("[emerg]") } ?? lines.first { $0.contains("[error]") } ?? lines.first
+            let line = said ?? "nginx \(options.joined(separator: " ")) ended with status \(result.status)"
+            throw .nginx(reason: line.replacing(prefix, with: output))
         }
     }
 

@@ -48,7 +48,7 @@ struct CLITests {
     @Test(
         "exits 78 with one line for settings that are wrong",
         arguments: [
-            ["config", "check"], ["config", "show"], ["config", "show", "port"], ["nginx", "render"],
+            ["config", "check"], ["config", "show"], ["config", "show", "port"], ["nginx", "render"], ["nginx", "reload"],
         ])
     func wrongSettings(command: [String]) throws {
         let place = TemporaryDirectory()
@@ -68,6 +68,17 @@ struct CLITests {
 
         #expect(result.status == 0)
         #expect(result.output.isEmpty && result.errorOutput.isEmpty)
+    }
+
+    @Test("nginx reload says so when no nginx runs there")
+    func reload() throws {
+        let place = TemporaryDirectory()
+        let environment = ["RUN_DIRECTORY": place.path + "/run", "HOME": "/h", "PORT": "\(freePort())", "PATH": "/usr/sbin"]
+
+        let result = try place.quire("nginx", "reload", "--source", checkout + "/nginx", environment: environment)
+
+        #expect(result.status == 78 && result.output.isEmpty)
+        #expect(result.errorOutput.contains("nginx.pid"), "\(result.errorOutput)")
     }
 
     @Test("nginx render makes the run directory and a prefix that nginx accepts")

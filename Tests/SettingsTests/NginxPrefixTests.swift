@@ -119,7 +119,7 @@ struct NginxPrefixTests {
         let error = #expect(throws: SettingsError.self) { try noProgram.install(configuration()) }
         #expect(error?.description == "nginx configuration: cannot run /nonexistent/nginx: No such file or directory")
         let silent = NginxPrefix(source: nginxSource, output: directory.path + "/nginx", executable: "/bin/false")
-        #expect(throws: SettingsError.nginx(reason: "nginx -t ended with status 1")) { try silent.install(configuration()) }
+        #expect(throws: SettingsError.nginx(reason: "nginx -t -q ended with status 1")) { try silent.install(configuration()) }
         let partial = try directory.write("nginx.conf", "")
         let halfSource = NginxPrefix(source: directory.path, output: directory.path + "/nginx", executable: "/bin/true")
         #expect(throws: SettingsError.self) { try halfSource.install(configuration()) }
