@@ -1,10 +1,11 @@
 import ArgumentParser
+import FoundationEssentials
 import Settings
 
 /// `quire config`: what the settings are, and whether they are right.
 struct ConfigCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "config", abstract: "Show or check the settings.", subcommands: [Show.self, Check.self])
+        commandName: "config", abstract: "Show or check the settings.", subcommands: [Show.self, Check.self, Document.self])
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -18,7 +19,9 @@ struct ConfigCommand: ParsableCommand {
 
         func run() throws {
             let settings = try Settings.explain(file: config.path)
-            standardOutput.write(names.isEmpty ? Self.listing(settings) : try Self.values(names, of: settings))
+            guard names.isEmpty else { return standardOutput.write(try Self.values(names, of: settings)) }
+            let secrets = try Settings.load(file: config.path).keyVariables
+            standardOutput.write(Self.listing(settings) + Self.listing(secrets: secrets, ProcessInfo.processInfo.environment))
         }
 
         static func listing(_ settings: [SettingDeclaration]) -> String {
@@ -27,6 +30,11 @@ struct ConfigCommand: ParsableCommand {
                 return
                     "# \(setting.summary)\(unit); accepted: \(setting.accepted)\n\(setting.name): \(setting.value)  # \(setting.origin)\n"
             }.joined(separator: "\n")
+        }
+
+        /// The secrets that are set, without their values.
+        static func listing(secrets: Set<String>, _ environment: [String: String]) -> String {
+            secrets.sorted().filter { environment[$0]?.isEmpty == false }.map { "\n# \($0): ******** # from the environment\n" }.joined()
         }
 
         static func values(_ names: [String], of settings: [SettingDeclaration]) throws -> String {
@@ -47,6 +55,13 @@ struct ConfigCommand: ParsableCommand {
 
         func run() throws {
             _ = try Settings.load(file: config.path)
+        }
+    }
+    struct Document: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Print docs/configuration.md: every setting there is.")
+
+        func run() throws {
+            standardOutput.write(try Settings.document())
         }
     }
 }

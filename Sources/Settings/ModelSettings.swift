@@ -53,7 +53,8 @@ extension SettingsReader {
         let key = file?.keys.first { $0.name == name }
         declare(
             SettingDeclaration(
-                name: name, defaultText: "[]", unit: nil, accepted: "[], or entries as Config/quire.yaml shows", summary: summary,
+                name: name, section: section, defaultText: "[]", unit: nil, accepted: "[], or entries as Config/quire.yaml shows",
+                summary: summary,
                 text: value, value: value, origin: key.flatMap { key in file.map { .file(path: $0.path, line: key.line) } } ?? .builtIn))
         return models
     }

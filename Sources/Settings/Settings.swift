@@ -2,7 +2,8 @@ import FoundationEssentials
 
 /// Everything an operator can choose, checked: the environment first, then the file, then the default.
 ///
-/// To add a setting: a property here, its declaration in `init(reading:)`, its line in `Config/quire.yaml`.
+/// To add a setting: a property here, its declaration in `init(reading:)`, its line in `Config/quire.yaml`,
+/// then `quire config document > docs/configuration.md`.
 package struct Settings: Sendable, Equatable {
     // Where it listens.
     package var host: LoopbackAddress
@@ -79,127 +80,11 @@ package struct Settings: Sendable, Equatable {
         return (settings, reader.declarations)
     }
 
-    private init(reading reader: inout SettingsReader) throws(SettingsError) {
-        host = try reader.value(
-            "host", default: "127.0.0.1",
-            accepted: "localhost, ::1 or an address in 127.0.0.0/8 (this version has no API keys, so it listens on this machine only)",
-            "The address nginx listens on", parse: LoopbackAddress.init)
-        port = try reader.integer("port", default: 8080, in: 1...65_535, unit: "TCP port", "The port nginx listens on")
-
-        dataDirectory = try reader.directory(
-            "vector_db_data_dir",
-            automatic: reader.machine.isRoot ? "/var/lib/quire" : reader.home.map { $0 + "/.local/share/quire" },
-            "What is stored; auto: /var/lib/quire as root, else ~/.local/share/quire")
-        durability = try reader.value(
-            "durability", default: "always",
-            accepted: "always, os, or interval:<milliseconds> from 1 to \(Durability.intervalRange.upperBound)",
-            "When an acknowledged write is on disk", parse: Durability.init)
-        snapshotLogBytes = try reader.integer(
-            "snapshot_log_bytes", default: 268_435_456, in: 1_048_576...1_099_511_627_776, unit: "bytes",
-            "How much the log grows before a snapshot is taken, which then takes its place")
-        memoryBudgetBytes = try reader.integer(
-            "memory_budget_bytes", automatic: reader.machine.memoryBytes / 5 * 4, in: 67_108_864...1_125_899_906_842_624, unit: "bytes",
-            "Memory of the responder beyond which writes are refused with 507; auto: 80 % of the machine's, or of its control group's")
-        diskReserveBytes = try reader.integer(
-            "disk_reserve_bytes", default: 268_435_456, in: 0...1_099_511_627_776, unit: "bytes",
-            "What stays free on the disk: writes that would take it are refused with 507, deletions and snapshots are not")
-
-        maxChunksPerDocument = try reader.integer(
-            "max_chunks_per_document", default: 1000, in: 1...100_000, unit: "chunks", "Chunks in one document")
-        maxChunkLength = try reader.integer(
-            "max_chunk_length", default: 10_000, in: 1...1_000_000, unit: "Unicode scalars", "Length of one chunk's text")
-        maxQueryLength = try reader.integer(
-            "max_query_length", default: 1000, in: 1...1_000_000, unit: "Unicode scalars", "Length of a search query")
-        maxResultsK = try reader.integer("max_results_k", default: 100, in: 1...10_000, unit: "results", "The largest k of a search")
-        maxDocumentsPerLibrary = try reader.integer(
-            "max_documents_per_library", default: 1_000_000, in: 0...1_000_000_000, unit: "documents, 0 = no limit",
-            "Documents in one library")
-        maxTagsPerDocument = try reader.integer("max_tags_per_document", default: 50, in: 1...10_000, unit: "tags", "Tags of one document")
-        maxTagLength = try reader.integer("max_tag_length", default: 100, in: 1...10_000, unit: "Unicode scalars", "Length of a tag")
-        maxTitleLength = try reader.integer("max_title_length", default: 500, in: 1...100_000, unit: "Unicode scalars", "Length of a title")
-        maxAuthorLength = try reader.integer(
-            "max_author_length", default: 200, in: 1...100_000, unit: "Unicode scalars", "Length of an author's name")
-        maxBodyBytes = try reader.integer(
-            "max_body_bytes", default: 33_554_432, in: 1024...1_073_741_824, unit: "bytes", "The largest request body")
-        maxLineBytes = try reader.integer(
-            "max_line_bytes", default: 33_554_432, in: 1024...1_073_741_824, unit: "bytes",
-            "The longest line of a streamed request body, which has no limit itself")
-        maxBulkDocuments = try reader.integer(
-            "max_bulk_documents", default: 100, in: 1...10_000, unit: "documents", "Documents in one batch")
-
-        embeddingModel = try reader.value(
-            "embedding_model", default: "all-minilm-l6-v2", accepted: "a model's name: at most 64 letters, digits and . _ -",
-            "The model of libraries that name none (GET /v1/models lists them)", parse: modelName)
-        embeddingDimension = try reader.optionalInteger(
-            "embedding_dimension", in: 1...65_536, unit: "numbers in a vector",
-            "Stops the start when the model's dimension is another; auto: whatever the model has")
-        let cache = reader.ambient("XDG_CACHE_HOME") ?? reader.home.map { $0 + "/.cache" }
-        modelDirectory = try reader.directory(
-            "quire_model_dir", automatic: cache.map { $0 + "/quire/models/all-minilm-l6-v2" },
-            "The weights of all-minilm-l6-v2; auto: quire/models/all-minilm-l6-v2 in $XDG_CACHE_HOME, else in ~/.cache")
-
-        models = try reader.models("models", "Models of providers on the network besides the built-in ones")
-        for variable in Self.keyVariables(of: models) { try reader.checkSecret(variable) }
-        queryCacheBytes = try reader.integer(
-            "query_cache_bytes", default: 16_777_216, in: 0...1_099_511_627_776, unit: "bytes, 0 = no cache",
-            "Memory for the vectors of the queries that were asked last")
-
-        workerThreads = try reader.integer(
-            "worker_threads", automatic: max(16, 4 * reader.machine.cores), in: 1...1024, unit: "threads",
-            "Requests handled at the same time; auto: 4 per core, at least 16")
-        indexBuildThreads = try reader.integer(
-            "index_build_threads", automatic: min(256, reader.machine.cores), in: 1...256, unit: "threads",
-            "Threads that build indexes, of lower priority than those of requests; auto: one per core")
-        nginxWorkerProcesses = try reader.integer(
-            "nginx_worker_processes", automatic: min(64, reader.machine.cores), in: 1...64, unit: "processes",
-            "nginx's workers; auto: one per core")
-        runDirectory = try reader.socketDirectory(
-            "run_directory", automatic: Self.automaticRunDirectory(reader, port: port), socket: RunDirectory.socketName,
-            "Socket, nginx's files and pid of this instance; auto: /run/quire/<port> as root, else $XDG_RUNTIME_DIR/quire/<port>, "
-                + "else quire-<uid>/<port> in $TMPDIR or /tmp")
-
-        logLevel = try reader.choice("log_level", default: LogLevel.info, "The least severe message that is logged")
-        logJSONFormat = try reader.flag("log_json_format", default: false, "Log one JSON object a line instead of text")
-        accessLog = try reader.choice(
-            "access_log", default: AccessLog.errors,
-            "Requests that nginx writes to access.log in the run directory (never rotated by itself); errors: status 400 and above")
-
-        try reader.refuseUnknownKeys()
-        try reader.refuseUnlessOff("RATE_LIMIT_ENABLED")
-        try reader.refuseUnlessOff("API_KEYS_REQUIRED")
-        // Backups copy the data directory and restarts clear the run directory: neither may meet the other.
-        guard !isSameOrInside(runDirectory, dataDirectory), !isSameOrInside(dataDirectory, runDirectory) else {
-            throw reader.refusal("run_directory", accepted: "a directory apart from VECTOR_DB_DATA_DIR (\(oneLine(dataDirectory)))")
-        }
-    }
-
     /// The environment variables that may hold keys of embedding providers. The keys themselves are no settings: nothing that prints
     /// settings can print them.
     package var keyVariables: Set<String> { Self.keyVariables(of: models) }
 
-    private static func keyVariables(of models: [ModelSettings]) -> Set<String> {
+    static func keyVariables(of models: [ModelSettings]) -> Set<String> {
         Set(["COHERE_API_KEY", "OPENAI_API_KEY"] + models.compactMap(\.keyVariable))
     }
-
-    private static func automaticRunDirectory(_ reader: SettingsReader, port: Int) -> String {
-        if reader.machine.isRoot { return "/run/quire/\(port)" }
-        // A relative XDG_RUNTIME_DIR is invalid and to be ignored (XDG Base Directory Specification 0.8); the same is done for TMPDIR.
-        if let runtime = reader.ambient("XDG_RUNTIME_DIR"), runtime.hasPrefix("/") {
-            return "\(withoutTrailingSlashes(runtime))/quire/\(port)"
-        }
-        let temporary = reader.ambient("TMPDIR").flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
-        return "\(withoutTrailingSlashes(temporary))/quire-\(reader.machine.userID)/\(port)"
-    }
-}
-
-func modelName(_ text: String) -> String? {
-    let isName = text.utf8.allSatisfy { byte in
-        let scalar = Unicode.Scalar(byte)
-        return scalar.properties.isAlphabetic && scalar.isASCII || ("0"..."9").contains(scalar) || [".", "_", "-"].contains(scalar)
-    }
-    return isName && (1...64).contains(text.utf8.count) ? text : nil
-}
-
-private func isSameOrInside(_ path: String, _ directory: String) -> Bool {
-    path == directory || path.hasPrefix(directory + "/")
 }

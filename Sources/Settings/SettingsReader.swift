@@ -4,6 +4,7 @@ import Configuration
 package struct SettingDeclaration: Sendable, Equatable {
     /// The key in the file; in upper case, the name of the environment variable.
     package let name: String
+    package let section: SettingSection
     package let defaultText: String
     package let unit: String?
     package let accepted: String
@@ -15,6 +16,13 @@ package struct SettingDeclaration: Sendable, Equatable {
     package let origin: SettingOrigin
 }
 
+/// Settings that belong together, under one heading.
+package struct SettingSection: Sendable, Equatable {
+    package let title: String
+    /// What is true of all of them.
+    package let note: String
+}
+
 /// Reads settings one after another from the environment, then the file, then the default, and remembers every declaration.
 ///
 /// A call of `value` is the one place that knows a setting: its name, default, unit, what is accepted and what it is for. The
@@ -23,6 +31,8 @@ struct SettingsReader {
     let machine: Machine
     private let environment: EnvironmentVariablesProvider
     let file: SettingsFile?
+    /// What is declared belongs to it.
+    var section = SettingSection(title: "", note: "")
     private(set) var declarations: [SettingDeclaration] = []
 
     init(environment: [String: String], file: SettingsFile?, machine: Machine) {
@@ -41,8 +51,8 @@ struct SettingsReader {
         }
         declarations.append(
             SettingDeclaration(
-                name: name, defaultText: defaultText, unit: unit, accepted: accepted, summary: summary, text: text, value: print(value),
-                origin: origin))
+                name: name, section: section, defaultText: defaultText, unit: unit, accepted: accepted, summary: summary, text: text,
+                value: print(value), origin: origin))
         return value
     }
 

@@ -70,6 +70,31 @@ struct CLITests {
         #expect(result.output.isEmpty && result.errorOutput.isEmpty)
     }
 
+    @Test("config show tells which secrets are set, and never what they are (G4)")
+    func secrets() throws {
+        let place = TemporaryDirectory()
+        let file = try place.write(
+            "quire.yaml", "models:\n  - name: a\n    provider: openai\n    dimension: 3\n    api_key_env: MY_KEY\n")
+
+        let shown = try place.quire(
+            "config", "show", "--config", file,
+            environment: ["HOME": "/h", "COHERE_API_KEY": "MARKER", "OPENAI_API_KEY": "", "MY_KEY": "MARKER", "OTHER_KEY": "MARKER"])
+
+        #expect(shown.status == 0, "\(shown.errorOutput)")
+        #expect(
+            shown.output.hasSuffix("\n# COHERE_API_KEY: ******** # from the environment\n\n# MY_KEY: ******** # from the environment\n"))
+        #expect(!(shown.output + shown.errorOutput).contains("MARKER"))
+        #expect(!shown.output.contains("OTHER_KEY") && !shown.output.contains("# OPENAI_API_KEY"))
+    }
+
+    @Test("config document prints docs/configuration.md")
+    func document() throws {
+        let printed = try TemporaryDirectory().quire("config", "document", environment: ["HOME": "/h", "PORT": "9090"])
+
+        #expect(printed.status == 0 && printed.errorOutput.isEmpty)
+        #expect(try printed.output == String(contentsOfFile: checkout + "/docs/configuration.md", encoding: .utf8))
+    }
+
     @Test("nginx reload says so when no nginx runs there")
     func reload() throws {
         let place = TemporaryDirectory()

@@ -143,6 +143,10 @@ struct SettingsTests {
         for setting in declared where setting.name != "models" {
             #expect(try file.text(of: setting.name)?.text == setting.defaultText, "\(setting.name)")
         }
+        let headings = try String(contentsOfFile: shippedFile, encoding: .utf8).matches(of: /\n# ---- (.*?) -+\n/).map { String($0.1) }
+        var sections: [String] = []
+        for setting in declared where sections.last != setting.section.title { sections.append(setting.section.title) }
+        #expect(headings == sections)
         #expect(try settings(file: shippedFile) == settings())
         #expect(try settings(file: shippedFile, machine: rootUser) == settings(machine: rootUser))
     }
@@ -265,6 +269,19 @@ struct SettingsTests {
         #expect(!line.contains(String(repeating: "x", count: 73)))
         #expect(!line.unicodeScalars.contains { $0.properties.generalCategory == .control || $0.value == 0x202e || $0.value == 0x2028 })
         #expect(SettingsError.exitCode == 78)
+    }
+
+    @Test("are all in docs/configuration.md, which is made of them")
+    func document() throws {
+        let document = try Settings.document()
+
+        #expect(try document == String(contentsOfFile: checkout + "/docs/configuration.md", encoding: .utf8))
+        let declared = try Settings.explain(environment: [:], machine: rootUser)
+        #expect(declared.count > 25)
+        for setting in declared {
+            #expect(document.contains("\n| `\(setting.name)` | `\(setting.defaultText)` | "))
+            #expect(document.contains("\n## \(setting.section.title)\n\n\(setting.section.note)\n"))
+        }
     }
 
     @Test("know the machine they run on")
