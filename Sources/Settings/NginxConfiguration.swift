@@ -1,7 +1,8 @@
 /// The part of nginx's configuration that depends on settings: one small file for each place where `nginx.conf` includes one.
 ///
-/// What is written here is integers, names of enumerations, a loopback address as inet_ntop prints it and the path of the socket,
-/// whose characters `Settings` has limited to letters, digits and `. _ - /`. Nothing is substituted into the files people edit.
+/// What is written here is made of values that were understood: integers, names of enumerations, dates, and addresses, networks and
+/// origins as they are printed, never as they were given. The paths of the socket and of the TLS files are text, of letters, digits
+/// and `. _ - /` only. Nothing is substituted into the files people edit.
 package struct NginxConfiguration: Sendable, Equatable {
     /// Included at the top level.
     package let main: String
@@ -14,19 +15,12 @@ package struct NginxConfiguration: Sendable, Equatable {
 
     package init(_ settings: Settings, asRoot: Bool) {
         // Started by another user, nginx's workers are that user, and the directive would only draw a warning.
-        let user = asRoot ? "user \(RunDirectory.workerAccount) \(RunDirectory.workerAccount);\n" : ""
-        main = Self.header + user + "worker_processes \(settings.nginxWorkerProcesses);\n"
-        http =
-            Self.header + """
-                upstream responder {
-                    server unix:\(RunDirectory(settings).socketPath);
-                }
-
-                client_max_body_size \(settings.maxBodyBytes);
-                \(Self.directive(settings.accessLog))
-
-                """
-        server = Self.header + "listen \(settings.host.inURL):\(settings.port) default_server backlog=1024;\n"
+        let user = asRoot ? ["user \(RunDirectory.workerAccount) \(RunDirectory.workerAccount);"] : []
+        main = Self.file(user + ["worker_processes \(settings.nginxWorkerProcesses);"])
+        http = Self.file(
+            Self.responder(settings) + Self.versions(settings.apiVersions) + Self.origins(settings.corsAllowedOrigins)
+                + [Self.directive(settings.accessLog)])
+        server = Self.file(Self.listener(settings))
     }
 
     /// File names below the prefix with their contents.
@@ -34,7 +28,48 @@ package struct NginxConfiguration: Sendable, Equatable {
         [("\(Self.directory)/main.conf", main), ("\(Self.directory)/http.conf", http), ("\(Self.directory)/server.conf", server)]
     }
 
-    private static let header = "# Written by `quire nginx render` from the settings; changes made here are lost.\n"
+    private static func file(_ lines: [String]) -> String {
+        (["# Written by `quire nginx render` from the settings; changes made here are lost."] + lines).map { $0 + "\n" }.joined()
+    }
+
+    private static func responder(_ settings: Settings) -> [String] {
+        [
+            "upstream responder { server unix:\(RunDirectory(settings).socketPath); }",
+            "client_max_body_size \(settings.maxBodyBytes);",
+            "fastcgi_read_timeout \(settings.requestTimeoutSeconds)s;",
+        ]
+    }
+
+    /// Which versions there are, for routing, for the body of a 404, and what their replies say about their end.
+    private static func versions(_ versions: [APIVersion]) -> [String] {
+        let names = versions.map(\.name)
+        return map("$request_uri", "$api_version", names.map { (#""~^/\#($0)(?:[/?]|$)""#, $0) })
+            + map("\"\"", "$api_versions", default: "\"\(names.joined(separator: ", "))\"")
+            + map("\"\"", "$api_versions_json", default: "'\(names.map { "\"\($0)\"" }.joined(separator: ","))'")
+            + map(
+                "$api_version", "$api_deprecation",
+                versions.compactMap { version in
+                    version.deprecated.map { (version.name, "@\($0.unixSeconds)") }
+                })
+            + map(
+                "$api_version", "$api_sunset",
+                versions.compactMap { version in version.sunset.map { (version.name, "\"\($0.httpDate)\"") } })
+    }
+
+    private static func origins(_ origins: [Origin]) -> [String] {
+        map("$http_origin", "$cors_origin", origins.map { ("\"\($0)\"", "\"\($0)\"") })
+            // A reply to one origin must not be kept for another one.
+            + map("\"\"", "$cors_vary", default: origins.isEmpty ? "\"\"" : "Origin")
+    }
+
+    private static func listener(_ settings: Settings) -> [String] {
+        let address = "\(settings.host.inURL):\(settings.port)"
+        guard let tls = settings.tls else { return ["listen \(address) default_server backlog=1024;"] }
+        return [
+            "listen \(address) ssl http2 default_server backlog=1024;", "ssl_certificate \(tls.certificate);",
+            "ssl_certificate_key \(tls.key);", "include snippets/tls.conf;",
+        ]
+    }
 
     private static func directive(_ choice: AccessLog) -> String {
         switch choice {
@@ -42,5 +77,12 @@ package struct NginxConfiguration: Sendable, Equatable {
         case .errors: "access_log ../access.log quire buffer=64k flush=1s if=$is_error;"
         case .all: "access_log ../access.log quire buffer=64k flush=1s;"
         }
+    }
+
+    /// A variable that has another value for each of some values of `source`; both as nginx reads them, quotes included.
+    private static func map(
+        _ source: String, _ variable: String, default other: String = "\"\"", _ cases: [(key: String, value: String)] = []
+    ) -> [String] {
+        ["map \(source) \(variable) {", "    default \(other);"] + cases.map { "    \($0.key) \($0.value);" } + ["}"]
     }
 }

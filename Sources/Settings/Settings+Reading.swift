@@ -2,10 +2,24 @@ extension Settings {
     init(reading reader: inout SettingsReader) throws(SettingsError) {
         reader.section = Self.listening
         host = try reader.value(
-            "host", default: "127.0.0.1",
-            accepted: "localhost, ::1 or an address in 127.0.0.0/8 (this version has no API keys, so it listens on this machine only)",
-            "The address nginx listens on", parse: LoopbackAddress.init)
+            "host", default: "127.0.0.1", accepted: "localhost, or an IP address",
+            "The address nginx listens on; 0.0.0.0 or :: for all. One that other machines reach needs ALLOW_ANONYMOUS"
+        ) { IPAddress($0 == "localhost" ? "127.0.0.1" : $0) }
         port = try reader.integer("port", default: 8080, in: 1...65_535, unit: "TCP port", "The port nginx listens on")
+        allowAnonymous = try reader.flag(
+            "allow_anonymous", default: false, "Whether everybody who reaches HOST may read, change and delete everything")
+        tls = try reader.tlsFiles()
+
+        reader.section = Self.clients
+        apiVersions = try reader.list(
+            "api_versions", default: "v1", accepted: Self.acceptedVersions,
+            "The versions of the interface that are served, and when clients are told to leave one"
+        ) { APIVersion($0) }
+        corsAllowedOrigins = try reader.list(
+            "cors_allowed_origins",
+            accepted: "none, or at most 100 origins such as https://example.org, in lower case, separated by commas; not *",
+            "Sites whose pages may use the server from a browser"
+        ) { Origin($0) }
 
         reader.section = Self.storage
         dataDirectory = try reader.directory(
@@ -49,6 +63,9 @@ extension Settings {
             "The longest line of a streamed request body, which has no limit itself")
         maxBulkDocuments = try reader.integer(
             "max_bulk_documents", default: 100, in: 1...10_000, unit: "documents", "Documents in one batch")
+        requestTimeoutSeconds = try reader.integer(
+            "request_timeout_seconds", default: 60, in: 1...3600, unit: "seconds",
+            "How long the responder may take before nginx answers 503; streams and /v1/admin have ten minutes")
 
         reader.section = Self.embedding
         embeddingModel = try reader.value(
@@ -97,11 +114,25 @@ extension Settings {
     }
 
     private func refuseContradictions(_ reader: SettingsReader) throws(SettingsError) {
+        guard host.isLoopback || allowAnonymous || !admitsEverybody else {
+            throw reader.refusal(
+                "host", accepted: "localhost, 127.0.0.1 or ::1, for there are no API keys; any address with ALLOW_ANONYMOUS=true")
+        }
+        guard !apiVersions.isEmpty, Set(apiVersions.map(\.number)).count == apiVersions.count else {
+            throw reader.refusal("api_versions", accepted: Self.acceptedVersions)
+        }
         // Backups copy the data directory and restarts clear the run directory: neither may meet the other.
         guard !isSameOrInside(runDirectory, dataDirectory), !isSameOrInside(dataDirectory, runDirectory) else {
             throw reader.refusal("run_directory", accepted: "a directory apart from VECTOR_DB_DATA_DIR (\(oneLine(dataDirectory)))")
         }
     }
+
+    /// Whether nobody is asked for a key. API keys will decide this; this version has none.
+    private var admitsEverybody: Bool { true }
+
+    private static let acceptedVersions =
+        "versions that this server has (v1), each once, separated by commas; after one perhaps deprecated <YYYY-MM-DD> and, not earlier, "
+        + "sunset <YYYY-MM-DD>"
 
     private static func automaticRunDirectory(_ reader: SettingsReader, port: Int) -> String {
         if reader.machine.isRoot { return "/run/quire/\(port)" }

@@ -1,12 +1,14 @@
 /// The headings under which `Config/quire.yaml` and docs/configuration.md have the settings.
 extension Settings {
     static let listening = SettingSection(title: "Where it listens", note: "`quire nginx reload` takes them up.")
+    static let clients = SettingSection(
+        title: "Who asks", note: "`quire nginx reload` takes them up; `GET /` tells of versions after a restart.")
     static let storage = SettingSection(title: "What it keeps", note: "A restart of the server takes them up.")
     static let limitsOfRequests = SettingSection(
         title: "Limits of a request",
         note: """
             Texts are measured in Unicode scalars. A request over a limit is 422 and names it; a body over MAX_BODY_BYTES is 413. \
-            A restart of the server takes them up, and `quire nginx reload` the largest body.
+            A restart of the server takes them up, and `quire nginx reload` the largest body and the time.
             """)
     static let embedding = SettingSection(title: "Embedding", note: "A restart of the server takes them up.")
     static let processes = SettingSection(

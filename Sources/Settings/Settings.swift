@@ -6,8 +6,16 @@ import FoundationEssentials
 /// then `quire config document > docs/configuration.md`.
 package struct Settings: Sendable, Equatable {
     // Where it listens.
-    package var host: LoopbackAddress
+    package var host: IPAddress
     package var port: Int
+    package var allowAnonymous: Bool
+    /// `nil`: HTTP without TLS.
+    package var tls: TLSFiles?
+
+    // Who asks.
+    /// Never empty.
+    package var apiVersions: [APIVersion]
+    package var corsAllowedOrigins: [Origin]
 
     // What it keeps.
     package var dataDirectory: String
@@ -30,6 +38,7 @@ package struct Settings: Sendable, Equatable {
     package var maxBodyBytes: Int
     package var maxLineBytes: Int
     package var maxBulkDocuments: Int
+    package var requestTimeoutSeconds: Int
 
     // Embedding.
     /// A name of the model catalogue, which is the server's to know: only its shape is checked here.

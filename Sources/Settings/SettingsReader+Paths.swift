@@ -22,6 +22,14 @@ extension SettingsReader {
         }
     }
 
+    /// A file whose path nginx is given as text; nil for `none`.
+    mutating func nginxFile(_ name: String, _ summary: String) throws(SettingsError) -> String? {
+        let accepted = "none, or a path that starts with /, of letters, digits and . _ - /, without the parts . and .."
+        return try value(name, default: "none", accepted: accepted, summary, print: { $0 ?? "none" }) { text -> String?? in
+            text == "none" ? .some(nil) : strictPath(text, longest: 1024).map { .some($0) }
+        }
+    }
+
     /// `HOME`, else the account's home directory, without a slash at its end.
     var home: String? { (ambient("HOME") ?? machine.home).map { String(withoutTrailingSlashes($0)) } }
 }

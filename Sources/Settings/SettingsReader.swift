@@ -98,6 +98,16 @@ struct SettingsReader {
         try value(name, default: "\(defaultValue)", accepted: "true or false", summary) { flagValue($0) }
     }
 
+    /// Values in one line, separated by commas; `none` for an empty list. Each must be there once.
+    mutating func list<Element: Equatable & CustomStringConvertible>(
+        _ name: String, default defaultText: String = "none", accepted: String, _ summary: String, parse: (String) -> Element?
+    ) throws(SettingsError) -> [Element] {
+        let print = { (elements: [Element]) in elements.isEmpty ? "none" : elements.map(\.description).joined(separator: ", ") }
+        return try value(name, default: defaultText, accepted: accepted, summary, print: print) { text in
+            text == "none" ? [] : listValue(text, parse)
+        }
+    }
+
     /// Notes a setting that is not one value.
     mutating func declare(_ declaration: SettingDeclaration) { declarations.append(declaration) }
 
@@ -137,6 +147,17 @@ struct SettingsReader {
     }
 
     private func describe(_ range: ClosedRange<Int>) -> String { "a whole number from \(range.lowerBound) to \(range.upperBound)" }
+}
+
+/// At most 100 elements, none of them twice; nil when one cannot be read.
+private func listValue<Element: Equatable>(_ text: String, _ parse: (String) -> Element?) -> [Element]? {
+    var elements: [Element] = []
+    for (index, part) in text.split(separator: ",", omittingEmptySubsequences: false).enumerated() {
+        guard let element = parse(String(index == 0 ? part : part.drop { $0 == " " })), !elements.contains(element), index < 100
+        else { return nil }
+        elements.append(element)
+    }
+    return elements
 }
 
 /// The words that mean yes and no in environment variables; nil for any other.

@@ -37,6 +37,12 @@ struct ServiceTests {
             ])
     }
 
+    @Test("the overview tells of a version that should not be used any more")
+    func deprecated() throws {
+        let server = try TestServer(["API_VERSIONS": "v1 deprecated 2027-01-31"])
+        #expect(server.get("/").json["api_versions"]?["v1"]?["status"] == "deprecated")
+    }
+
     @Test("a server that starts is alive, not ready, and says when to come back")
     func starting() throws {
         let server = try TestServer(starts: false)

@@ -95,15 +95,27 @@ struct CLITests {
         #expect(try printed.output == String(contentsOfFile: checkout + "/docs/configuration.md", encoding: .utf8))
     }
 
-    @Test("nginx reload says so when no nginx runs there")
-    func reload() throws {
+    @Test("nginx reload leaves what is in place when nginx refuses the new one, and says nginx's reason")
+    func reloadRefused() throws {
         let place = TemporaryDirectory()
-        let environment = ["RUN_DIRECTORY": place.path + "/run", "HOME": "/h", "PORT": "\(freePort())", "PATH": "/usr/sbin"]
+        let run = place.path + "/run"
+        let environment = ["RUN_DIRECTORY": run, "HOME": "/h", "PORT": "\(freePort())", "PATH": "/usr/sbin"]
+        #expect(try place.quire("nginx", "render", "--source", checkout + "/nginx", environment: environment).status == 0)
+        let server = try String(contentsOfFile: run + "/nginx/generated/server.conf", encoding: .utf8)
 
-        let result = try place.quire("nginx", "reload", "--source", checkout + "/nginx", environment: environment)
+        for command in ["render", "reload"] {
+            let refused = try place.quire(
+                "nginx", command, "--source", checkout + "/nginx",
+                environment: environment.merging(["TLS_CERTIFICATE": "/nonexistent/a", "TLS_CERTIFICATE_KEY": "/nonexistent/b"]) { $1 })
+            #expect(refused.status == 78 && refused.output.isEmpty)
+            #expect(refused.errorOutput.hasPrefix("quire: nginx configuration: "))
+            #expect(refused.errorOutput.contains("cannot load certificate \"/nonexistent/a\""))
+            #expect(refused.errorOutput.split(separator: "\n").count == 1)
+        }
+        #expect(try String(contentsOfFile: run + "/nginx/generated/server.conf", encoding: .utf8) == server)
 
-        #expect(result.status == 78 && result.output.isEmpty)
-        #expect(result.errorOutput.contains("nginx.pid"), "\(result.errorOutput)")
+        let notRunning = try place.quire("nginx", "reload", "--source", checkout + "/nginx", environment: environment)
+        #expect(notRunning.status == 78 && notRunning.errorOutput.contains("nginx.pid"), "\(notRunning.errorOutput)")
     }
 
     @Test("nginx render makes the run directory and a prefix that nginx accepts")
@@ -119,7 +131,7 @@ struct CLITests {
         #expect(result.output == run + "/nginx\n")
         let server = try String(contentsOfFile: run + "/nginx/generated/server.conf", encoding: .utf8)
         #expect(server.contains("listen 127.0.0.1:"))
-        #expect(FileManager.default.fileExists(atPath: run + "/nginx/conf.d/20-v1.conf"))
+        #expect(FileManager.default.fileExists(atPath: run + "/nginx/conf.d/40-versions.conf"))
     }
 
     @Test("nginx render writes elsewhere when asked, and exits 78 when it cannot")

@@ -73,7 +73,10 @@ final class Subject: Sendable {
         let request = Request(
             method: method, path: parts[0], query: parts.count > 1 ? parts[1] : "", body: body, id: reply["x-request-id"] ?? "")
         // These are nginx's.
-        let headers = reply.headers.filter { !["server", "date", "connection", "x-content-type-options"].contains($0.name) }
+        let ofNginx: Set = [
+            "server", "date", "connection", "x-content-type-options", "referrer-policy", "content-security-policy",
+        ]
+        let headers = reply.headers.filter { !ofNginx.contains($0.name) }
         let response = Response(
             status: HTTPResponse.Status(code: reply.status),
             headers: HTTPFields(headers.map { HTTPField(name: HTTPField.Name($0.name)!, value: $0.value) }), body: reply.body)

@@ -18,15 +18,59 @@ struct NginxConfigurationTests {
         #expect(configuration.main == Self.header + "user www-data www-data;\nworker_processes 3;\n")
         #expect(
             configuration.http == Self.header + """
-                upstream responder {
-                    server unix:/run/quire/9090/responder.sock;
-                }
-
+                upstream responder { server unix:/run/quire/9090/responder.sock; }
                 client_max_body_size 33554432;
+                fastcgi_read_timeout 60s;
+                map $request_uri $api_version {
+                    default "";
+                    "~^/v1(?:[/?]|$)" v1;
+                }
+                map "" $api_versions {
+                    default "v1";
+                }
+                map "" $api_versions_json {
+                    default '"v1"';
+                }
+                map $api_version $api_deprecation {
+                    default "";
+                }
+                map $api_version $api_sunset {
+                    default "";
+                }
+                map $http_origin $cors_origin {
+                    default "";
+                }
+                map "" $cors_vary {
+                    default "";
+                }
                 access_log ../access.log quire buffer=64k flush=1s;
 
                 """)
         #expect(configuration.server == Self.header + "listen [::1]:9090 default_server backlog=1024;\n")
+    }
+
+    @Test("has what is turned on")
+    func goldenExtras() throws {
+        let configuration = NginxConfiguration(
+            try settings([
+                "HOST": "0.0.0.0", "ALLOW_ANONYMOUS": "true", "TLS_CERTIFICATE": "/tls/chain.pem", "TLS_CERTIFICATE_KEY": "/tls/key.pem",
+                "API_VERSIONS": "v1 deprecated 2027-01-31 sunset 2027-12-31", "CORS_ALLOWED_ORIGINS": "https://example.org",
+                "ACCESS_LOG": "off",
+            ]), asRoot: false)
+
+        for lines in [
+            "    v1 @1801353600;\n", "    v1 \"Fri, 31 Dec 2027 00:00:00 GMT\";\n",
+            "    \"https://example.org\" \"https://example.org\";\n",
+            "    default Origin;\n",
+        ] { #expect(configuration.http.contains(lines), "\(lines)") }
+        #expect(
+            configuration.server == Self.header + """
+                listen 0.0.0.0:8080 ssl http2 default_server backlog=1024;
+                ssl_certificate /tls/chain.pem;
+                ssl_certificate_key /tls/key.pem;
+                include snippets/tls.conf;
+
+                """)
     }
 
     @Test("names no user unless it is root that starts nginx")
@@ -49,26 +93,42 @@ struct NginxConfigurationTests {
         }
     }
 
-    @Test("is accepted by nginx, in place of the one before")
+    @Test("is accepted by nginx for any valid settings, in place of the one before (D13, F7)")
     func realNginx() throws {
-        let seed: UInt64 = 0x0d13
-        var random = SplitMix(seed: seed)
-        let directory = TemporaryDirectory()
+        let seed = seed("nginx -t for random settings", standard: 0x0d13)
+        let rounds = count("QUIRE_RANDOM_SETTINGS", standard: 100)
         let nginx = try findNginx(searchPath: "/usr/sbin")
-        let prefix = NginxPrefix(source: nginxSource, output: directory.path + "/nginx", executable: nginx)
+        let certificates = TemporaryDirectory()
+        let tls = try certificates.makeCertificate()
 
-        for round in 0..<8 {
-            var environment = randomEnvironment(&random)
-            // nginx -t binds what it listens on: a port that needs no rights, on the address every machine has.
-            environment["PORT"] = "\(freePort())"
-            environment["HOST"] = "127.0.0.1"
-            environment["NGINX_WORKER_PROCESSES"] = "\(round + 1)"
-            let configuration = NginxConfiguration(try settings(environment), asRoot: geteuid() == 0)
-            try prefix.install(configuration)
-            let main = try readFile(directory.path + "/nginx/generated/main.conf", atMost: 1000)
-            #expect(String(decoding: main, as: UTF8.self) == configuration.main, "seed \(seed) round \(round)")
+        let accepted = try onThreads(4) { thread in
+            var random = SplitMix(seed: seed &+ UInt64(thread))
+            let directory = TemporaryDirectory()
+            let prefix = NginxPrefix(source: nginxSource, output: directory / "nginx", executable: nginx)
+            var accepted = 0
+            for round in 0..<rounds / 4 {
+                var environment = randomEnvironment(&random)
+                // nginx -t binds what it listens on: a port that needs no rights, on an address every machine has.
+                environment["PORT"] = "\(Int.random(in: 1024...65_535, using: &random))"
+                environment["HOST"] = ["127.0.0.1", "127.1.2.3", "0.0.0.0"].randomElement(using: &random)!
+                if environment["TLS_CERTIFICATE"] != nil { environment.merge(tls) { $1 } }
+                let configuration = NginxConfiguration(try settings(environment), asRoot: geteuid() == 0)
+                do {
+                    try prefix.install(configuration)
+                } catch {
+                    Issue.record("seed \(seed) thread \(thread) round \(round): \(error): \(environment)")
+                    continue
+                }
+                accepted += 1
+                let installed = try readFile(directory / "nginx/generated/http.conf", atMost: 100_000)
+                #expect(String(decoding: installed, as: UTF8.self) == configuration.http)
+            }
+            #expect(try directory.names().filter { $0.hasPrefix("nginx-") }.count == 1)
+            return accepted
         }
-        #expect(try directory.names().filter { $0.hasPrefix("nginx-") }.count == 1)
+
+        report("random valid settings that nginx -t accepts", "\(accepted.reduce(0, +)) of \(rounds / 4 * 4)")
+        #expect(accepted.reduce(0, +) == rounds / 4 * 4)
     }
 
     @Test("never sees a hostile value: the settings refuse it first (D13)")
@@ -82,6 +142,9 @@ struct NginxConfigurationTests {
             ("HOST", "127.0.0.1"), ("PORT", "8080"), ("RUN_DIRECTORY", "/run/q"), ("MAX_BODY_BYTES", "4096"),
             ("NGINX_WORKER_PROCESSES", "2"),
             ("ACCESS_LOG", "all"), ("LOG_LEVEL", "info"), ("DURABILITY", "always"), ("EMBEDDING_MODEL", "m"), ("LOG_JSON_FORMAT", "true"),
+            ("ALLOW_ANONYMOUS", "true"), ("API_VERSIONS", "v1"), ("API_VERSIONS", "v1 deprecated 2027-01-01"),
+            ("CORS_ALLOWED_ORIGINS", "https://example.org"), ("CORS_ALLOWED_ORIGINS", "http://a.example:81, https://[::1]:82"),
+            ("REQUEST_TIMEOUT_SECONDS", "5"),
         ]
         var refused = 0
         for (name, value) in valid {
@@ -93,7 +156,18 @@ struct NginxConfigurationTests {
                 }
             }
         }
-        #expect(refused >= 400)
+        for name in ["TLS_CERTIFICATE", "TLS_CERTIFICATE_KEY"] {
+            let files = ["TLS_CERTIFICATE": "/tls/a", "TLS_CERTIFICATE_KEY": "/tls/b"]
+            #expect(refusal(files) == nil)
+            for fragment in fragments {
+                for hostile in ["/tls/x" + fragment, fragment + "/tls/x", "/tls/" + fragment + "/x"] {
+                    #expect(refusal(files.merging([name: hostile]) { $1 })?.description.hasPrefix("\(name): ") == true, "\(hostile)")
+                    refused += 1
+                }
+            }
+        }
+        report("hostile values of settings that are refused", "\(refused) of \(refused)")
+        #expect(refused >= 700)
     }
 
     @Test(
@@ -121,32 +195,65 @@ struct NginxConfigurationTests {
 }
 
 private func randomEnvironment(_ random: inout SplitMix) -> [String: String] {
-    let characters = Array("abcXYZ019._-")
-    let parts = (0..<Int.random(in: 1...4, using: &random)).map { _ in
-        "p" + String((0..<Int.random(in: 0...12, using: &random)).map { _ in characters.randomElement(using: &random)! })
+    func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+    func chance(_ percent: Int) -> Bool { number(1...100) <= percent }
+    func name(_ characters: String) -> String { String((0...number(0...12)).map { _ in characters.randomElement(using: &random)! }) }
+    func path() -> String { (0...number(0...3)).map { _ in "/p" + name("abcXYZ019._-") }.joined() }
+    func list(_ element: () -> String) -> String {
+        var elements: [String] = []
+        for _ in 0...number(0...5) { elements.append(element()) }
+        // What is there twice is refused.
+        return elements.enumerated().filter { !elements[..<$0.offset].contains($0.element) }.map(\.element)
+            .joined(separator: chance(50) ? "," : ", ")
     }
-    return [
-        "HOST": ["localhost", "::1", "127.0.0.1", "127.\(Int.random(in: 0...255, using: &random)).3.4"].randomElement(using: &random)!,
-        "PORT": "\(Int.random(in: 1...65_535, using: &random))",
-        "RUN_DIRECTORY": "/" + parts.joined(separator: "/"),
-        "MAX_BODY_BYTES": "\(Int.random(in: 1024...1_073_741_824, using: &random))",
-        "NGINX_WORKER_PROCESSES": ["auto", "\(Int.random(in: 1...64, using: &random))"].randomElement(using: &random)!,
-        "ACCESS_LOG": AccessLog.allCases.randomElement(using: &random)!.rawValue,
+    func byte() -> Int { number(0...255) }
+    func group() -> String { String(number(1...0xffff), radix: 16) }
+    let dates = [
+        "", " deprecated 20\(number(10...49))-0\(number(1...9))-1\(number(0...9))", " sunset 2050-12-31",
+        " deprecated 2049-02-28 sunset 2050-01-01",
     ]
+    var environment = [
+        "HOST": ["localhost", "::1", "127.0.0.1", "127.\(byte()).3.4", "0.0.0.0", "::", "10.\(byte()).0.1", "2001:db8::\(group())"]
+            .randomElement(using: &random)!,
+        "ALLOW_ANONYMOUS": "true",
+        "PORT": "\(number(1...65_535))",
+        "RUN_DIRECTORY": path(),
+        "MAX_BODY_BYTES": "\(number(1024...1_073_741_824))",
+        "REQUEST_TIMEOUT_SECONDS": "\(number(1...3600))",
+        "NGINX_WORKER_PROCESSES": chance(50) ? "auto" : "\(number(1...64))",
+        "ACCESS_LOG": AccessLog.allCases.randomElement(using: &random)!.rawValue,
+        "API_VERSIONS": "v1" + dates.randomElement(using: &random)!,
+    ]
+    if chance(50) {
+        environment["CORS_ALLOWED_ORIGINS"] = list {
+            let port = chance(50) ? ":\(number(1...65_535))" : ""
+            let host = chance(80) ? "a\(name("abc019-"))z.example" : "[2001:db8::\(group())]"
+            return (chance(50) ? "http://" : "https://") + host + port
+        }
+    }
+    if chance(50) { (environment["TLS_CERTIFICATE"], environment["TLS_CERTIFICATE_KEY"]) = (path(), path()) }
+    return environment
 }
 
+/// Every line is one of these, in the files that may have it.
 private func followsGrammar(_ configuration: NginxConfiguration) -> Bool {
-    let comment = "# Written by `quire nginx render` from the settings; changes made here are lost."
-    let socket = /\ \ \ \ server unix:(?:\/[A-Za-z0-9._-]+)+\/responder\.sock;/
-    let listen = /listen (?:127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|\[::1\]):[1-9][0-9]{0,4} default_server backlog=1024;/
-    let accessLog = /access_log (?:off|\.\.\/access\.log quire buffer=64k flush=1s(?: if=\$is_error)?);/
-
-    func lines(_ text: String) -> [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
-    let (main, http, server) = (lines(configuration.main), lines(configuration.http), lines(configuration.server))
-    let workers = main.dropFirst().first == "user www-data www-data;" ? main.dropFirst(2) : main.dropFirst()
-    return main.first == Substring(comment) && workers.count == 2 && workers.first?.wholeMatch(of: /worker_processes [1-9][0-9]?;/) != nil
-        && http.count == 8 && http[0] == comment && http[1] == "upstream responder {" && http[2].wholeMatch(of: socket) != nil
-        && http[3] == "}" && http[4] == "" && http[5].wholeMatch(of: /client_max_body_size [1-9][0-9]{3,9};/) != nil
-        && http[6].wholeMatch(of: accessLog) != nil && http[7] == ""
-        && server.count == 3 && server[0] == comment && server[1].wholeMatch(of: listen) != nil && server[2] == ""
+    let comment = /# Written by `quire nginx render` from the settings; changes made here are lost\./
+    let main: [Regex<Substring>] = [/user www-data www-data;/, /worker_processes [1-9][0-9]?;/]
+    let http: [Regex<Substring>] = [
+        /upstream responder \{ server unix:(?:\/[A-Za-z0-9._-]+)+\/responder\.sock; \}/, /client_max_body_size [1-9][0-9]{3,9};/,
+        /fastcgi_read_timeout [1-9][0-9]{0,3}s;/, /map (?:\$[a-z_]+|"") \$[a-z_]+ \{/, /\}/,
+        /\ {4}default (?:""|"v1"|'"v1"'|Origin);/, /\ {4}"~\^\/v1\(\?:\[\/\?\]\|\$\)" v1;/, /\ {4}v1 @[0-9]{1,11};/,
+        /\ {4}v1 "[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} 00:00:00 GMT";/,
+        /\ {4}"https?:\/\/[a-z0-9.:\[\]-]+" "https?:\/\/[a-z0-9.:\[\]-]+";/,
+        /access_log (?:off|\.\.\/access\.log quire buffer=64k flush=1s(?: if=\$is_error)?);/,
+    ]
+    let server: [Regex<Substring>] = [
+        /listen (?:[0-9.]+|\[[0-9a-f:]+\]):[1-9][0-9]{0,4}(?: ssl http2)? default_server backlog=1024;/,
+        /ssl_certificate(?:_key)? (?:\/[A-Za-z0-9._-]+)+;/, /include snippets\/tls\.conf;/,
+    ]
+    return [(configuration.main, main), (configuration.http, http), (configuration.server, server)].allSatisfy { text, grammar in
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        return lines.first?.wholeMatch(of: comment) != nil && lines.last == "" && lines.count > 2
+            && lines.dropFirst().dropLast().allSatisfy { line in grammar.contains { line.wholeMatch(of: $0) != nil } }
+    }
 }

@@ -36,7 +36,7 @@ struct NginxPrefixTests {
         let directory = TemporaryDirectory()
         try prefix(directory).install(configuration())
 
-        for name in ["nginx.conf", "conf.d/20-v1.conf", "snippets/error-pages.conf"] {
+        for name in ["nginx.conf", "conf.d/40-versions.conf", "snippets/error-pages.conf"] {
             let copied = try readFile(directory.path + "/nginx/" + name, atMost: 1 << 20)
             #expect(try copied == readFile(nginxSource + "/" + name, atMost: 1 << 20))
         }

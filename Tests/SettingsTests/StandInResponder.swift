@@ -1,8 +1,9 @@
 import Glibc
+import TestSupport
 import Testing
 
 /// The responder's end of the socket, as far as a test of nginx needs one: it tells what arrived and answers with given bytes.
-final class StandInResponder {
+final class StandInResponder: Sendable {
     private let listener: Int32
 
     /// Listens at `path`, so that nginx's workers can connect.
@@ -38,11 +39,38 @@ final class StandInResponder {
 
     /// Takes a request whose body may still be on its way.
     func begin() throws -> StandInExchange {
+        try #require(try next(within: 10_000))
+    }
+
+    /// The next request; nil when there is none for so many milliseconds.
+    fileprivate func next(within milliseconds: Int32) throws -> StandInExchange? {
         var waiting = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
-        try #require(poll(&waiting, 1, 10_000) == 1)
+        guard poll(&waiting, 1, milliseconds) == 1 else { return nil }
         let connection = accept(listener, nil, nil)
         try #require(connection >= 0)
         return try StandInExchange(connection)
+    }
+}
+
+/// A responder that says yes to everything, one request after the other, on a thread of its own.
+final class AnsweringResponder: Sendable {
+    private let isStopped = Shared(false)
+    private let thread: Background<Void>
+
+    init(path: String) throws {
+        let (responder, isStopped) = (try StandInResponder(path: path), isStopped)
+        thread = Background {
+            while !isStopped.current {
+                // nginx may have gone away meanwhile.
+                guard let exchange = try? responder.next(within: 20), (try? exchange.readBody()) != nil else { continue }
+                try? exchange.reply("Status: 200 OK\r\nContent-Type: application/json\r\n\r\n{}")
+            }
+        }
+    }
+
+    deinit {
+        isStopped.set(true)
+        try? thread.value()
     }
 }
 

@@ -11,7 +11,8 @@ extension HTTPReply {
         if headers("x-content-type-options") != ["nosniff"] { flaws.append("not nosniff") }
         if headers("server") != ["nginx"] { flaws.append("Server is \(headers("server"))") }
         if status >= 500 && status != 503 && status != 507 { flaws.append("a defect of the server") }
-        if status == 503 && headers("retry-after").isEmpty && error["error_type"] == "UnavailableError" { flaws.append("no Retry-After") }
+        let isTemporary = status == 503 && error["error_type"] == "UnavailableError"
+        if isTemporary && headers("retry-after").isEmpty { flaws.append("no Retry-After") }
         for name in ["error", "detail", "error_type"] where error[name]?.string?.isEmpty != false { flaws.append("no \(name)") }
         if headers("x-request-id").map({ .string($0) }) != [error["request_id"] ?? nil] { flaws.append("request_id is not X-Request-Id") }
         let unknown = Set(members.keys).subtracting(["error", "detail", "error_type", "request_id", "errors", "supported_versions"])
@@ -23,8 +24,8 @@ extension HTTPReply {
     /// Headers that no reply of Quire has, and those that are there more than once.
     package var unexpectedHeaders: [String] {
         let known: Set = [
-            "allow", "connection", "content-length", "content-type", "date", "etag", "link", "location", "retry-after", "server",
-            "x-content-type-options", "x-request-id",
+            "allow", "connection", "content-length", "content-security-policy", "content-type", "date", "etag", "link", "location",
+            "referrer-policy", "retry-after", "server", "x-content-type-options", "x-request-id",
         ]
         let names = headers.map(\.name)
         return names.filter { name in !known.contains(name) || names.count { $0 == name } > 1 }

@@ -32,7 +32,8 @@ struct ServiceRoutes {
                     json.key("v1")
                     json.object { json in
                         json.member("prefix", "/v1")
-                        json.member("status", "stable")
+                        let isDeprecated = service.settings.apiVersions.contains { $0.name == "v1" && $0.deprecated != nil }
+                        json.member("status", isDeprecated ? "deprecated" : "stable")
                         json.key("endpoints")
                         json.array(routes)
                     }
