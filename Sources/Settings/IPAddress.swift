@@ -36,3 +36,26 @@ package struct IPAddress: Sendable, Equatable, CustomStringConvertible {
     /// The address as nginx's `listen` and a URL want it: IPv6 in brackets.
     package var inURL: String { isIPv6 ? "[\(description)]" : description }
 }
+
+/// The addresses that begin with the same bits: `10.0.0.0/8`, or one address alone.
+package struct NetworkBlock: Sendable, Equatable, CustomStringConvertible {
+    /// The first one: the bits behind the prefix are zero.
+    let address: IPAddress
+    /// In bits; never 0, which would be everybody.
+    let prefixLength: Int
+
+    init?(_ text: String) {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let address = IPAddress(String(parts[0])) else { return nil }
+        let bits = 8 * address.bytes.count
+        guard let length = parts.count == 1 ? bits : decimal(parts[1]), (1...bits).contains(length) else { return nil }
+        prefixLength = length
+        self.address = IPAddress(
+            bytes: address.bytes.enumerated().map { index, byte in
+                let kept = min(8, max(0, length - 8 * index))
+                return byte & UInt8(truncatingIfNeeded: 0xff00 >> kept)
+            })
+    }
+
+    package var description: String { prefixLength == 8 * address.bytes.count ? "\(address)" : "\(address)/\(prefixLength)" }
+}

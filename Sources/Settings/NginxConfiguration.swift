@@ -19,8 +19,8 @@ package struct NginxConfiguration: Sendable, Equatable {
         main = Self.file(user + ["worker_processes \(settings.nginxWorkerProcesses);"])
         http = Self.file(
             Self.responder(settings) + Self.versions(settings.apiVersions) + Self.origins(settings.corsAllowedOrigins)
-                + [Self.directive(settings.accessLog)])
-        server = Self.file(Self.listener(settings))
+                + Self.proxies(settings.trustedProxies) + Self.zones(settings.rateLimits) + [Self.directive(settings.accessLog)])
+        server = Self.file(Self.listener(settings) + Self.limits(settings.rateLimits))
     }
 
     /// File names below the prefix with their contents.
@@ -60,6 +60,34 @@ package struct NginxConfiguration: Sendable, Equatable {
         map("$http_origin", "$cors_origin", origins.map { ("\"\($0)\"", "\"\($0)\"") })
             // A reply to one origin must not be kept for another one.
             + map("\"\"", "$cors_vary", default: origins.isEmpty ? "\"\"" : "Origin")
+    }
+
+    private static func proxies(_ proxies: [NetworkBlock]) -> [String] {
+        guard !proxies.isEmpty else { return [] }
+        return proxies.map { "set_real_ip_from \($0);" } + ["real_ip_header X-Forwarded-For;", "real_ip_recursive on;"]
+    }
+
+    private static func zones(_ limits: RateLimits) -> [String] {
+        guard limits.isEnabled else { return [] }
+        let classes = classes(limits)
+        return ["include snippets/rate-classes.conf;"]
+            + classes.map { "limit_req_zone $\($0.name)_client zone=\($0.name):10m rate=\($0.rate.inNginx);" }
+            + ["limit_conn_zone $any_client zone=connections:10m;"]
+            + map("$rate_class", "$retry_after", default: "1", classes.map { ($0.name, "\($0.rate.retrySeconds)") })
+    }
+
+    private static func limits(_ limits: RateLimits) -> [String] {
+        guard limits.isEnabled else { return [] }
+        let requests = classes(limits).map { name, rate in
+            // The one that finds the bucket empty is let through besides those that nginx calls the burst.
+            let further = limits.burst(of: rate) - 1
+            return "limit_req zone=\(name)\(further > 0 ? " burst=\(further) nodelay" : "");"
+        }
+        return ["include snippets/rate-limited.conf;"] + requests + ["limit_conn connections \(limits.connections);"]
+    }
+
+    private static func classes(_ limits: RateLimits) -> [(name: String, rate: Rate)] {
+        [("search", limits.search), ("write", limits.write), ("create", limits.create)]
     }
 
     private static func listener(_ settings: Settings) -> [String] {

@@ -20,6 +20,14 @@ extension Settings {
             accepted: "none, or at most 100 origins such as https://example.org, in lower case, separated by commas; not *",
             "Sites whose pages may use the server from a browser"
         ) { Origin($0) }
+        trustedProxies = try reader.list(
+            "trusted_proxies",
+            accepted: "none, or at most 100 addresses and networks such as 10.0.0.0/8, separated by commas; not everybody",
+            "Proxies before nginx whose X-Forwarded-For says who the client is"
+        ) { NetworkBlock($0) }
+
+        reader.section = Self.limitsOfRates
+        rateLimits = try reader.rateLimits()
 
         reader.section = Self.storage
         dataDirectory = try reader.directory(
@@ -108,7 +116,6 @@ extension Settings {
             "Requests that nginx writes to access.log in the run directory (never rotated by itself); errors: status 400 and above")
 
         try reader.refuseUnknownKeys()
-        try reader.refuseUnlessOff("RATE_LIMIT_ENABLED")
         try reader.refuseUnlessOff("API_KEYS_REQUIRED")
         try refuseContradictions(reader)
     }

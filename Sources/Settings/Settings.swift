@@ -16,6 +16,8 @@ package struct Settings: Sendable, Equatable {
     /// Never empty.
     package var apiVersions: [APIVersion]
     package var corsAllowedOrigins: [Origin]
+    package var trustedProxies: [NetworkBlock]
+    package var rateLimits: RateLimits
 
     // What it keeps.
     package var dataDirectory: String

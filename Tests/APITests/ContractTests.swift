@@ -104,13 +104,14 @@ struct ContractTests {
 
         let documented = Set(schema.array?.compactMap(\.string) ?? [])
 
-        #expect(documented == Set(APIError.ErrorType.allCases.map(\.rawValue)).union(["URITooLongError"]))
+        #expect(documented == Set(APIError.ErrorType.allCases.map(\.rawValue)).union(["URITooLongError", "RateLimitError"]))
     }
 
     @Test("what nginx answers itself has the documented shape and types")
     func edge() throws {
-        let pages = try String(contentsOfFile: checkout + "/nginx/snippets/error-pages.conf", encoding: .utf8)
-            .replacing("$api_versions_json", with: "\"v1\"")
+        let pages = try ["error-pages", "rate-limited"].map {
+            try String(contentsOfFile: checkout + "/nginx/snippets/\($0).conf", encoding: .utf8)
+        }.joined().replacing("$api_versions_json", with: "\"v1\"")
         let description = try #require(Contract.shared.document["info"]?["description"]?.string)
 
         let bodies = pages.matches(of: /return ([0-9]{3}) '(.*)';/)

@@ -73,6 +73,20 @@ struct CORSTests {
         #expect(reply.asError == "503 UnavailableError" && corsHeaders(reply) == [])
     }
 
+    @Test("do not count towards the limits when they ask beforehand")
+    func unlimited() throws {
+        let nginx = try RunningNginx([
+            "CORS_ALLOWED_ORIGINS": Self.allowed, "RATE_LIMIT_ENABLED": "true", "RATE_LIMIT_CREATE": "60/hour", "RATE_LIMIT_BURST": "1",
+        ])
+        let responder = try AnsweringResponder(path: nginx.runDirectory.socketPath)
+
+        for _ in 0..<5 { #expect(try request(nginx, "OPTIONS", Self.allowed, asking: "POST").status == 204) }
+        #expect(try request(nginx, "POST", Self.allowed).status == 200)
+        let refused = try request(nginx, "POST", Self.allowed)
+        #expect(refused.status == 429 && refused.headers("access-control-allow-origin") == [Self.allowed])
+        withExtendedLifetime(responder) {}
+    }
+
     @Test(
         "are named as browsers do",
         arguments: [

@@ -55,13 +55,32 @@ struct NginxConfigurationTests {
             try settings([
                 "HOST": "0.0.0.0", "ALLOW_ANONYMOUS": "true", "TLS_CERTIFICATE": "/tls/chain.pem", "TLS_CERTIFICATE_KEY": "/tls/key.pem",
                 "API_VERSIONS": "v1 deprecated 2027-01-31 sunset 2027-12-31", "CORS_ALLOWED_ORIGINS": "https://example.org",
-                "ACCESS_LOG": "off",
+                "TRUSTED_PROXIES": "10.0.0.0/8, ::1", "RATE_LIMIT_ENABLED": "true", "RATE_LIMIT_CREATE": "1/minute", "ACCESS_LOG": "off",
             ]), asRoot: false)
 
         for lines in [
             "    v1 @1801353600;\n", "    v1 \"Fri, 31 Dec 2027 00:00:00 GMT\";\n",
             "    \"https://example.org\" \"https://example.org\";\n",
             "    default Origin;\n",
+            """
+            set_real_ip_from 10.0.0.0/8;
+            set_real_ip_from ::1;
+            real_ip_header X-Forwarded-For;
+            real_ip_recursive on;
+            include snippets/rate-classes.conf;
+            limit_req_zone $search_client zone=search:10m rate=30r/m;
+            limit_req_zone $write_client zone=write:10m rate=60r/m;
+            limit_req_zone $create_client zone=create:10m rate=1r/m;
+            limit_conn_zone $any_client zone=connections:10m;
+            map $rate_class $retry_after {
+                default 1;
+                search 3;
+                write 2;
+                create 63;
+            }
+            access_log off;
+
+            """,
         ] { #expect(configuration.http.contains(lines), "\(lines)") }
         #expect(
             configuration.server == Self.header + """
@@ -69,6 +88,11 @@ struct NginxConfigurationTests {
                 ssl_certificate /tls/chain.pem;
                 ssl_certificate_key /tls/key.pem;
                 include snippets/tls.conf;
+                include snippets/rate-limited.conf;
+                limit_req zone=search burst=19 nodelay;
+                limit_req zone=write burst=19 nodelay;
+                limit_req zone=create;
+                limit_conn connections 100;
 
                 """)
     }
@@ -144,7 +168,9 @@ struct NginxConfigurationTests {
             ("ACCESS_LOG", "all"), ("LOG_LEVEL", "info"), ("DURABILITY", "always"), ("EMBEDDING_MODEL", "m"), ("LOG_JSON_FORMAT", "true"),
             ("ALLOW_ANONYMOUS", "true"), ("API_VERSIONS", "v1"), ("API_VERSIONS", "v1 deprecated 2027-01-01"),
             ("CORS_ALLOWED_ORIGINS", "https://example.org"), ("CORS_ALLOWED_ORIGINS", "http://a.example:81, https://[::1]:82"),
-            ("REQUEST_TIMEOUT_SECONDS", "5"),
+            ("TRUSTED_PROXIES", "10.0.0.0/8"), ("TRUSTED_PROXIES", "::1"), ("RATE_LIMIT_ENABLED", "true"),
+            ("RATE_LIMIT_SEARCH", "30/minute"), ("RATE_LIMIT_WRITE", "1/second"), ("RATE_LIMIT_CREATE", "60/hour"),
+            ("RATE_LIMIT_BURST", "5"), ("RATE_LIMIT_CONNECTIONS", "5"), ("REQUEST_TIMEOUT_SECONDS", "5"),
         ]
         var refused = 0
         for (name, value) in valid {
@@ -167,7 +193,7 @@ struct NginxConfigurationTests {
             }
         }
         report("hostile values of settings that are refused", "\(refused) of \(refused)")
-        #expect(refused >= 700)
+        #expect(refused >= 1000)
     }
 
     @Test(
@@ -206,6 +232,11 @@ private func randomEnvironment(_ random: inout SplitMix) -> [String: String] {
         return elements.enumerated().filter { !elements[..<$0.offset].contains($0.element) }.map(\.element)
             .joined(separator: chance(50) ? "," : ", ")
     }
+    func rate() -> String {
+        [
+            "\(number(1...100_000))/second", "\(number(1...100_000))/minute", "\(60 * number(1...1666))/hour", "\(number(1...9))/minute",
+        ].randomElement(using: &random)!
+    }
     func byte() -> Int { number(0...255) }
     func group() -> String { String(number(1...0xffff), radix: 16) }
     let dates = [
@@ -223,12 +254,26 @@ private func randomEnvironment(_ random: inout SplitMix) -> [String: String] {
         "NGINX_WORKER_PROCESSES": chance(50) ? "auto" : "\(number(1...64))",
         "ACCESS_LOG": AccessLog.allCases.randomElement(using: &random)!.rawValue,
         "API_VERSIONS": "v1" + dates.randomElement(using: &random)!,
+        "RATE_LIMIT_ENABLED": "\(chance(70))",
+        "RATE_LIMIT_SEARCH": rate(), "RATE_LIMIT_WRITE": rate(), "RATE_LIMIT_CREATE": rate(),
+        "RATE_LIMIT_BURST": chance(50) ? "auto" : "\(number(1...10_000))",
+        "RATE_LIMIT_CONNECTIONS": "\(number(1...10_000))",
     ]
     if chance(50) {
         environment["CORS_ALLOWED_ORIGINS"] = list {
             let port = chance(50) ? ":\(number(1...65_535))" : ""
             let host = chance(80) ? "a\(name("abc019-"))z.example" : "[2001:db8::\(group())]"
             return (chance(50) ? "http://" : "https://") + host + port
+        }
+    }
+    if chance(50) {
+        environment["TRUSTED_PROXIES"] = list {
+            switch number(1...4) {
+            case 1: "\(number(1...255)).\(byte()).\(byte()).\(byte())"
+            case 2: "\(number(1...255)).\(byte()).\(byte()).\(byte())/\(number(25...32))"
+            case 3: "2001:db8:\(group()):\(group())::\(group())"
+            default: "2001:\(group())::/\(number(33...64))"
+            }
         }
     }
     if chance(50) { (environment["TLS_CERTIFICATE"], environment["TLS_CERTIFICATE_KEY"]) = (path(), path()) }
@@ -242,14 +287,19 @@ private func followsGrammar(_ configuration: NginxConfiguration) -> Bool {
     let http: [Regex<Substring>] = [
         /upstream responder \{ server unix:(?:\/[A-Za-z0-9._-]+)+\/responder\.sock; \}/, /client_max_body_size [1-9][0-9]{3,9};/,
         /fastcgi_read_timeout [1-9][0-9]{0,3}s;/, /map (?:\$[a-z_]+|"") \$[a-z_]+ \{/, /\}/,
-        /\ {4}default (?:""|"v1"|'"v1"'|Origin);/, /\ {4}"~\^\/v1\(\?:\[\/\?\]\|\$\)" v1;/, /\ {4}v1 @[0-9]{1,11};/,
+        /\ {4}default (?:""|"v1"|'"v1"'|Origin|1);/, /\ {4}"~\^\/v1\(\?:\[\/\?\]\|\$\)" v1;/, /\ {4}v1 @[0-9]{1,11};/,
         /\ {4}v1 "[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} 00:00:00 GMT";/,
-        /\ {4}"https?:\/\/[a-z0-9.:\[\]-]+" "https?:\/\/[a-z0-9.:\[\]-]+";/,
+        /\ {4}"https?:\/\/[a-z0-9.:\[\]-]+" "https?:\/\/[a-z0-9.:\[\]-]+";/, /\ {4}(?:search|write|create) [1-9][0-9]?;/,
+        /set_real_ip_from [0-9a-f.:]+(?:\/[1-9][0-9]{0,2})?;/, /real_ip_header X-Forwarded-For;/, /real_ip_recursive on;/,
+        /include snippets\/rate-classes\.conf;/,
+        /limit_req_zone \$(?:search|write|create)_client zone=(?:search|write|create):10m rate=[1-9][0-9]{0,5}r\/[sm];/,
+        /limit_conn_zone \$any_client zone=connections:10m;/,
         /access_log (?:off|\.\.\/access\.log quire buffer=64k flush=1s(?: if=\$is_error)?);/,
     ]
     let server: [Regex<Substring>] = [
         /listen (?:[0-9.]+|\[[0-9a-f:]+\]):[1-9][0-9]{0,4}(?: ssl http2)? default_server backlog=1024;/,
-        /ssl_certificate(?:_key)? (?:\/[A-Za-z0-9._-]+)+;/, /include snippets\/tls\.conf;/,
+        /ssl_certificate(?:_key)? (?:\/[A-Za-z0-9._-]+)+;/, /include snippets\/(?:tls|rate-limited)\.conf;/,
+        /limit_req zone=(?:search|write|create)(?: burst=[1-9][0-9]{0,3} nodelay)?;/, /limit_conn connections [1-9][0-9]{0,4};/,
     ]
     return [(configuration.main, main), (configuration.http, http), (configuration.server, server)].allSatisfy { text, grammar in
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)

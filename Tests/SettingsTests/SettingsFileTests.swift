@@ -16,7 +16,7 @@ struct SettingsFileTests {
         "names the key that is not a setting, and its line",
         arguments: [
             ("port: 1\nmax_result_k: 5", "max_result_k (from FILE line 2)"), ("PORT: 1", "PORT (from FILE line 1)"),
-            ("rate_limit_enabled: true", "rate_limit_enabled (from FILE line 1)"),
+            ("rate_limit_reads: 1/second", "rate_limit_reads (from FILE line 1)"),
             ("api_keys_required: false", "api_keys_required (from FILE line 1)"),
         ])
     func unknownKeys(contents: String, start: String) throws {

@@ -14,7 +14,11 @@ struct SettingsTests {
         #expect(settings.port == 8080)
         #expect(!settings.allowAnonymous && settings.tls == nil)
         #expect(settings.apiVersions.map(\.description) == ["v1"])
-        #expect(settings.corsAllowedOrigins == [])
+        #expect(settings.corsAllowedOrigins == [] && settings.trustedProxies == [])
+        #expect(!settings.rateLimits.isEnabled && settings.rateLimits.burst == nil && settings.rateLimits.connections == 100)
+        #expect(settings.rateLimits.search.description == "30/minute")
+        #expect(settings.rateLimits.write.description == "60/minute")
+        #expect(settings.rateLimits.create.description == "10/minute")
         #expect(settings.dataDirectory == "/home/ada/.local/share/quire")
         #expect(settings.durability == .always)
         #expect(settings.maxChunksPerDocument == 1000)
@@ -72,6 +76,8 @@ struct SettingsTests {
             "HOST": "::", "PORT": "1", "ALLOW_ANONYMOUS": "true", "TLS_CERTIFICATE": "/tls/chain.pem",
             "TLS_CERTIFICATE_KEY": "/tls/key.pem",
             "API_VERSIONS": "v1 sunset 2030-01-01", "CORS_ALLOWED_ORIGINS": "https://a.example, http://b.example:81",
+            "TRUSTED_PROXIES": "10.1.2.3/8, ::1", "RATE_LIMIT_ENABLED": "yes", "RATE_LIMIT_SEARCH": "1/second",
+            "RATE_LIMIT_WRITE": "2/minute", "RATE_LIMIT_CREATE": "180/hour", "RATE_LIMIT_BURST": "4", "RATE_LIMIT_CONNECTIONS": "5",
             "VECTOR_DB_DATA_DIR": "/data/", "DURABILITY": "interval:250",
             "SNAPSHOT_LOG_BYTES": "2097152", "MEMORY_BUDGET_BYTES": "1073741824", "DISK_RESERVE_BYTES": "0",
             "MAX_CHUNKS_PER_DOCUMENT": "2",
@@ -100,6 +106,12 @@ struct SettingsTests {
         #expect(fromEnvironment.tls == TLSFiles(certificate: "/tls/chain.pem", key: "/tls/key.pem"))
         #expect(fromEnvironment.apiVersions.map(\.description) == ["v1 sunset 2030-01-01"])
         #expect(fromEnvironment.corsAllowedOrigins.map(\.description) == ["https://a.example", "http://b.example:81"])
+        #expect(fromEnvironment.trustedProxies.map(\.description) == ["10.0.0.0/8", "::1"])
+        #expect(
+            fromEnvironment.rateLimits
+                == RateLimits(
+                    isEnabled: true, search: try #require(Rate("1/second")), write: try #require(Rate("2/minute")),
+                    create: try #require(Rate("180/hour")), burst: 4, connections: 5))
         #expect(fromEnvironment.snapshotLogBytes == 2 << 20)
         #expect(fromEnvironment.memoryBudgetBytes == 1 << 30)
         #expect(fromEnvironment.diskReserveBytes == 0)
@@ -173,7 +185,8 @@ struct SettingsTests {
             ("MAX_TAG_LENGTH", 1, 10_000), ("MAX_TITLE_LENGTH", 1, 100_000), ("MAX_AUTHOR_LENGTH", 1, 100_000),
             ("MAX_BODY_BYTES", 1024, 1_073_741_824), ("MAX_LINE_BYTES", 1024, 1_073_741_824), ("MAX_BULK_DOCUMENTS", 1, 10_000),
             ("EMBEDDING_DIMENSION", 1, 65_536),
-            ("WORKER_THREADS", 1, 1024), ("REQUEST_TIMEOUT_SECONDS", 1, 3600),
+            ("WORKER_THREADS", 1, 1024), ("REQUEST_TIMEOUT_SECONDS", 1, 3600), ("RATE_LIMIT_BURST", 1, 10_000),
+            ("RATE_LIMIT_CONNECTIONS", 1, 10_000),
             ("INDEX_BUILD_THREADS", 1, 256), ("NGINX_WORKER_PROCESSES", 1, 64),
         ])
     func bounds(name: String, least: Int, most: Int) {
@@ -258,15 +271,34 @@ struct SettingsTests {
         }
     }
 
+    @Test(
+        "trust the proxies of a network",
+        arguments: [
+            ("10.1.2.3", "10.1.2.3"), ("10.1.2.3/32", "10.1.2.3"), ("10.1.2.3/8", "10.0.0.0/8"), ("10.1.255.3/17", "10.1.128.0/17"),
+            ("255.255.255.255/1", "128.0.0.0/1"), ("2001:db8::ff/64", "2001:db8::/64"), ("::1", "::1"),
+            ("fe80:ffff::/10", "fe80::/10"),
+        ])
+    func networks(text: String, printed: String) throws {
+        #expect(try settings(["TRUSTED_PROXIES": text]).trustedProxies.map(\.description) == [printed])
+    }
+
+    @Test(
+        "trust nobody by mistake",
+        arguments: [
+            "", "0.0.0.0/0", "::/0", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8/8", "10.0.0", "proxy.example",
+            "10.0.0.1,", "10.0.0.1 10.0.0.2", "10.0.0.1, 10.0.0.1", "10.0.0.1/8,10.0.0.2/8", "none,::1", "*", "unix:",
+        ])
+    func noNetworks(text: String) {
+        #expect(refusal(["TRUSTED_PROXIES": text])?.description.contains("such as 10.0.0.0/8") == true)
+    }
+
     @Test("refuse protections that this version does not have, unless they are off")
     func laterProtections() {
-        for name in ["RATE_LIMIT_ENABLED", "API_KEYS_REQUIRED"] {
-            for off in ["false", "0", "no", "off", "False"] { #expect(refusal([name: off]) == nil) }
-            for on in ["true", "1", "yes", "TRUE", "", "maybe"] {
-                #expect(refusal([name: on]) == .notEnforced(name: name, value: on))
-            }
+        for off in ["false", "0", "no", "off", "False"] { #expect(refusal(["API_KEYS_REQUIRED": off]) == nil) }
+        for on in ["true", "1", "yes", "TRUE", "", "maybe"] {
+            #expect(refusal(["API_KEYS_REQUIRED": on]) == .notEnforced(name: "API_KEYS_REQUIRED", value: on))
         }
-        #expect(refusal(["RATE_LIMIT_ENABLED": "true"])?.description.contains("does not enforce it") == true)
+        #expect(refusal(["API_KEYS_REQUIRED": "true"])?.description.contains("does not enforce it") == true)
         #expect(refusal(["COHERE_API_KEY": "k", "UNRELATED": "x"]) == nil)
     }
 
@@ -305,7 +337,7 @@ struct SettingsTests {
 
         #expect(try document == String(contentsOfFile: checkout + "/docs/configuration.md", encoding: .utf8))
         let declared = try Settings.explain(environment: [:], machine: rootUser)
-        #expect(declared.count > 30)
+        #expect(declared.count > 40)
         for setting in declared {
             #expect(document.contains("\n| `\(setting.name)` | `\(setting.defaultText)` | "))
             #expect(document.contains("\n## \(setting.section.title)\n\n\(setting.section.note)\n"))

@@ -11,7 +11,7 @@ extension HTTPReply {
         if headers("x-content-type-options") != ["nosniff"] { flaws.append("not nosniff") }
         if headers("server") != ["nginx"] { flaws.append("Server is \(headers("server"))") }
         if status >= 500 && status != 503 && status != 507 { flaws.append("a defect of the server") }
-        let isTemporary = status == 503 && error["error_type"] == "UnavailableError"
+        let isTemporary = status == 503 && error["error_type"] == "UnavailableError" || status == 429
         if isTemporary && headers("retry-after").isEmpty { flaws.append("no Retry-After") }
         for name in ["error", "detail", "error_type"] where error[name]?.string?.isEmpty != false { flaws.append("no \(name)") }
         if headers("x-request-id").map({ .string($0) }) != [error["request_id"] ?? nil] { flaws.append("request_id is not X-Request-Id") }
