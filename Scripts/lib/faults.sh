@@ -15,6 +15,12 @@ durability_tests() {
 }
 readonly durability_suites="StorageTests.(PowerLoss|SnapshotFile|Damage)Tests|DatabaseTests.(Snapshot|Model|Overlap|Repair|Verification)Tests"
 
+# Settings of every kind, and nginx with them, which plain Scripts/test runs too.
+edge_tests() {
+    run_tests "$logs/edge.log" --filter "$edge_suites"
+}
+readonly edge_suites="SettingsTests.(NginxConfiguration|RateLimit|Reload)Tests"
+
 # What threads share, and what writes to raw memory.
 readonly concurrent_suites="LocksTests|StorageTests.(GroupCommit|Rotation|Removal|Failure)Tests|DatabaseTests.(Concurrency|Pending|IndexBuilder|Snapshot|KeywordSearch)Tests|VectorSearchTests.ConcurrentChangeTests"
 readonly storing_suites="StorageTests|DatabaseTests|VectorSearchTests|TextSearchTests"
@@ -109,6 +115,7 @@ all_faults() {
     mkdir -p "$logs"
     phase "fault tests" fault_tests
     phase "power losses and flipped bits" durability_tests
+    phase "settings and nginx" edge_tests
     phase "build for the thread sanitizer" build_sanitized thread
     # They look at what is done, not at how often, and are slow.
     phase "thread sanitizer" with_standard_counts sanitize thread "$concurrent_suites"
