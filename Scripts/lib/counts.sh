@@ -37,6 +37,7 @@ full_counts() {
     choose QUIRE_KILLS 2000
     choose QUIRE_LOCK_KILLS 1000
     choose QUIRE_RETRY_KILLS 100
+    choose QUIRE_BULK_KILLS 100
     choose QUIRE_KILLED_APPENDS 20
     choose QUIRE_DOUBLE_CRASHES 1000
     choose QUIRE_POWER_LOSSES 100000

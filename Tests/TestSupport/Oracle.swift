@@ -77,37 +77,59 @@ package final class Oracle: Sendable {
     /// Sends a new document, or one in place of another with its id.
     @discardableResult
     package func put(_ document: Document, _ send: () throws -> Outcome) rethrows -> Outcome {
-        state.update { state in
-            for chunk in document.chunks { state.documents[chunk.id] = document }
+        try put([document]) { [try send()] }[0]
+    }
+
+    /// Sends documents in one request, each for itself; `send` returns an outcome for each of them.
+    @discardableResult
+    package func put(_ documents: [Document], _ send: () throws -> [Outcome]) rethrows -> [Outcome] {
+        let changes = documents.map { document in
+            state.update { state in
+                for chunk in document.chunks { state.documents[chunk.id] = document }
+            }
+            return begin(document.id, to: document)
         }
-        return try change(document.id, to: document, send)
+        let outcomes = try send()
+        precondition(outcomes.count == documents.count, "each document has an outcome")
+        for (change, outcome) in zip(changes, outcomes) { end(change, outcome) }
+        return outcomes
     }
 
     @discardableResult
     package func delete(_ id: String, _ send: () throws -> Outcome) rethrows -> Outcome {
-        let outcome = try change(id, to: nil, send)
+        let change = begin(id, to: nil)
+        let outcome = try send()
+        end(change, outcome)
         if outcome == .acknowledged { state.update { $0.deletedAt[id] = .now } }
         return outcome
     }
 
-    private func change(_ id: String, to new: Document?, _ send: () throws -> Outcome) rethrows -> Outcome {
-        let before = state.update { state in
+    /// A change on its way, and what may have been found before it.
+    private struct Change {
+        var id: String
+        var new: Document?
+        var before: Set<Document?>
+    }
+
+    private func begin(_ id: String, to new: Document?) -> Change {
+        state.update { state in
             let before = state.possible[id] ?? [nil]
             state.possible[id] = before.union([new])
             state.changedSinceCheck.insert(id)
-            return before
+            return Change(id: id, new: new, before: before)
         }
-        let outcome = try send()
+    }
+
+    private func end(_ change: Change, _ outcome: Outcome) {
         state.update { state in
             switch outcome {
             case .acknowledged:
-                state.possible[id] = [new]
+                state.possible[change.id] = [change.new]
                 state.acknowledgements += 1
-            case .refused: state.possible[id] = before
+            case .refused: state.possible[change.id] = change.before
             case .unknown: state.unknowns += 1
             }
         }
-        return outcome
     }
 
     // MARK: What is checked

@@ -15,11 +15,7 @@ extension QuireInstance {
 
     /// - Parameter query: what follows the target, as `?on_conflict=replace`.
     package func put(_ document: Oracle.Document, in library: String, query: String = "") throws -> HTTPReply {
-        let chunks = document.chunks.map { chunk in
-            #"{"id":"\#(chunk.id)","text":"\#(chunk.text)","embedding":\#(chunk.vector)}"#
-        }
-        let body = #"{"id":"\#(document.id)","title":"\#(document.title)","chunks":[\#(chunks.joined(separator: ","))]}"#
-        return try post("/v1/libraries/\(library)/documents/with-embeddings\(query)", body)
+        try post("/v1/libraries/\(library)/documents/with-embeddings\(query)", document.json)
     }
 
     package func deleteDocument(_ id: String) throws -> HTTPReply { try delete("/v1/documents/\(id)") }
@@ -72,6 +68,14 @@ extension QuireInstance {
         if restartingAtOnce { signalServer(SIGHUP) }
         while responder == victim { sched_yield() }
         try waitUntilReady()
+    }
+}
+
+extension Oracle.Document {
+    /// As a client sends it.
+    package var json: String {
+        let chunks = chunks.map { #"{"id":"\#($0.id)","text":"\#($0.text)","embedding":\#($0.vector)}"# }
+        return #"{"id":"\#(id)","title":"\#(title)","chunks":[\#(chunks.joined(separator: ","))]}"#
     }
 }
 

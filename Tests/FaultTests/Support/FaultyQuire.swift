@@ -9,16 +9,26 @@ struct FaultyQuire: Sendable {
     private let faults: String
     private let directory = TemporaryDirectory()
 
-    init() throws {
+    init(_ settings: [String: String] = [:]) throws {
         faults = directory / "faults"
         let environment = try Faults.environment(faults, [])
-        quire = try QuireInstance(environment.merging(["QUIRE_MODEL_DIR": "/nonexistent/quire-model"]) { $1 })
+        quire = try QuireInstance(environment.merging(noModel) { $1 }.merging(settings) { $1 })
         let reply = try quire.post("/v1/libraries", #"{"name":"test","embedding_dimension":2,"metric":"l2"}"#)
         guard case .string(let id)? = reply.json["id"] else { throw QuireInstance.Failed(what: reply.text) }
         library = id
     }
 
     func setFaults(_ lines: [String]) throws { try Faults.environment(faults, lines) }
+
+    /// Returns when a sync is held by a fault.
+    func waitUntilHeld() throws {
+        try quire.waitUntil("a sync is held") { access(held, F_OK) == 0 }
+    }
+
+    /// Lets the sync go on that is held.
+    func release() { unlink(held) }
+
+    private var held: String { faults + ".held" }
 
     /// Adds document `number`, which is at that place.
     func put(_ number: Int) throws -> HTTPReply {
