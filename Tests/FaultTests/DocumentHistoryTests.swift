@@ -1,8 +1,8 @@
 import TestSupport
 import Testing
 
-/// Clients that create, replace, delete, read and search for the same few documents at once, and whether one order of things explains
-/// everything that they were told.
+/// Clients that create, replace, put, patch, delete, read and search for the same few documents at once, and whether one order of
+/// things explains everything that they were told.
 @Suite("Faults: the order of things", .serialized)
 struct DocumentHistoryTests {
     @Test("documents are linearizable: reading and searching included")
@@ -37,8 +37,10 @@ struct DocumentHistoryTests {
         let illegal = Self.illegal(recorded)
         #expect(illegal == [])
         let all = recorded.flatMap { $0 }
-        let answers = Set(all.map { "\($0.action)".prefix { $0 != "(" } + " " + "\($0.answer)".prefix { $0 != "(" } })
-        #expect(answers.isSuperset(of: ["create done", "create refused", "replace done", "delete done", "delete refused", "read found"]))
+        let answers = Set(all.map(\.kind))
+        let both = ["create", "put", "patch", "delete"].flatMap { ["\($0) done", "\($0) refused"] }
+        #expect(answers.isSuperset(of: both + ["replace done", "read found"]), "\(answers)")
+        #expect(all.contains { $0.hasSeenPatch }, "nobody saw a document whose metadata alone had changed")
         let unknown = all.count { $0.answer == .unknown }
         #expect(unknown <= 8 * kills)
         report("\(name): operations, outcome unknown", "\(all.count), \(unknown)")
@@ -78,25 +80,46 @@ private final class History: Sendable {
         for number in 0..<operations {
             let document = documents.indices.randomElement(using: &chance)!
             let version = client * operations + number
-            switch Int.random(in: 0..<10, using: &chance) {
-            case 0..<2: try put(document, version, .create(version))
-            case 2..<4: try put(document, version, .replace(version))
-            case 4..<6: try delete(document)
-            case 6..<8: try read(document)
+            switch Int.random(in: 0..<14, using: &chance) {
+            case 0..<2: try change(document, .create(version))
+            case 2..<4: try change(document, .replace(version))
+            case 4..<6: try change(document, .put(version))
+            case 6..<8: try change(document, .patch(version))
+            case 8..<10: try delete(document)
+            case 10..<12: try read(document)
             default: try search(isExact: Bool.random(using: &chance))
             }
             finishedOperations.update { $0 += 1 }
         }
     }
 
-    private func put(_ document: Int, _ version: Int, _ action: Operation.Action) throws {
-        let isReplacing = action == .replace(version)
-        let body = #"{"id":"\#(documents[document])","title":"\#(version)","chunks":[{"text":"x","embedding":\#(vector(document))}]}"#
+    private func change(_ document: Int, _ action: Operation.Action) throws {
+        let id = documents[document]
         try record(document, action) {
-            let reply = try quire.post(
-                "/v1/libraries/\(library)/documents/with-embeddings\(isReplacing ? "?on_conflict=replace" : "")", body)
-            return reply.status == 409 && !isReplacing ? .refused : try answer(to: reply, success: 201)
+            switch action {
+            case .create(let version):
+                let reply = try quire.post("/v1/libraries/\(library)/documents/with-embeddings", body(document, version))
+                return reply.status == 409 ? .refused : try answer(to: reply, success: 201)
+            case .replace(let version):
+                let target = "/v1/libraries/\(library)/documents/with-embeddings?on_conflict=replace"
+                return try answer(to: quire.post(target, body(document, version)), success: 201)
+            case .put(let version): return try answer(toChangeOfExisting: send("PUT", id, body(document, version)))
+            case .patch(let version): return try answer(toChangeOfExisting: send("PATCH", id, #"{"title":"\#(version)"}"#))
+            case .delete, .read: preconditionFailure("no change with a number")
+            }
         }
+    }
+
+    private func body(_ document: Int, _ version: Int) -> String {
+        #"{"id":"\#(documents[document])","title":"\#(version)","chunks":[{"text":"\#(version)","embedding":\#(vector(document))}]}"#
+    }
+
+    private func send(_ method: String, _ document: String, _ json: String) throws -> HTTPReply {
+        try quire.send(method, "/v1/documents/\(document)", headers: ["Content-Type": "application/json"], body: Array(json.utf8))
+    }
+
+    private func answer(toChangeOfExisting reply: HTTPReply) throws -> Operation.Answer? {
+        reply.status == 404 ? .refused : try answer(to: reply, success: 200)
     }
 
     private func delete(_ document: Int) throws {
@@ -111,7 +134,9 @@ private final class History: Sendable {
             let reply = try quire.get("/v1/documents/\(documents[document])")
             switch reply.status {
             case 404: return .found(nil)
-            case 200: return .found(try version(reply.json["metadata"]?["title"]?.string))
+            case 200:
+                let chunk = try #require(reply.json["chunks"]?[0])
+                return .found(try version(title: reply.json["metadata"]?["title"]?.string, text: chunk["text"]?.string))
             default: return try answer(to: reply, success: 200)
             }
         }
@@ -127,16 +152,18 @@ private final class History: Sendable {
         for (index, document) in documents.enumerated() {
             let found = hits[document] ?? []
             guard found.count <= 1 else { throw QuireInstance.Failed(what: "a search finds \(document) \(found.count) times") }
-            record(index, Operation(action: .read, answer: .found(try version(found.first?.title)), start: start, end: end))
+            let version = try found.first.map { try self.version(title: $0.title, text: $0.text) }
+            record(index, Operation(action: .read, answer: .found(version), start: start, end: end))
         }
     }
 
     private func vector(_ document: Int) -> [Float] { (0..<Load.dimension).map { Float(document + $0 + 1) } }
 
-    private func version(_ title: String?) throws -> Int? {
-        guard let title else { return nil }
-        guard let version = Int(title) else { throw QuireInstance.Failed(what: "no version: \(title)") }
-        return version
+    private func version(title: String?, text: String?) throws -> Version {
+        guard let metadata = title.flatMap({ Int($0) }), let chunks = text.flatMap({ Int($0) }) else {
+            throw QuireInstance.Failed(what: "no version: \(title ?? "no title"), \(text ?? "no text")")
+        }
+        return Version(metadata: metadata, chunks: chunks)
     }
 
     // MARK: Records
@@ -163,5 +190,17 @@ private final class History: Sendable {
 
     private func record(_ document: Int, _ operation: Operation) {
         recorded.update { $0[document].append(operation) }
+    }
+}
+
+extension Operation {
+    /// As "create done", without the numbers.
+    fileprivate var kind: String {
+        ["\(action)", "\(answer)"].map { text in text.prefix { $0 != "(" } }.joined(separator: " ")
+    }
+
+    fileprivate var hasSeenPatch: Bool {
+        guard case .found(let version?) = answer else { return false }
+        return version.metadata != version.chunks
     }
 }

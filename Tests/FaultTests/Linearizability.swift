@@ -1,12 +1,26 @@
-/// What one client did with one document, and what it was told.
-///
-/// Versions are numbers; a document that is not there has none.
+/// Which changes made a document what it is, by their numbers: the last one of its metadata, and the last one of its chunks.
+struct Version: Hashable {
+    var metadata: Int
+    var chunks: Int
+
+    init(metadata: Int, chunks: Int) { (self.metadata, self.chunks) = (metadata, chunks) }
+
+    /// Made by one change as a whole.
+    init(_ number: Int) { self.init(metadata: number, chunks: number) }
+}
+
+/// What one client did with one document, and what it was told. A document that is not there has no version.
 struct Operation: Equatable {
+    /// Those that change something have a number.
     enum Action: Equatable {
-        /// Adds the document in this version if it is not there.
+        /// Adds the document if it is not there.
         case create(Int)
-        /// Adds it, or puts this version in its place.
+        /// Adds it, or puts another in its place.
         case replace(Int)
+        /// PUT: puts another in its place if it is there.
+        case put(Int)
+        /// PATCH: changes its metadata if it is there, and not its chunks.
+        case patch(Int)
         case delete
         /// Reads it, or searches for it.
         case read
@@ -14,9 +28,9 @@ struct Operation: Equatable {
 
     enum Answer: Equatable {
         case done
-        /// Created in vain: the document was there. Or deleted in vain: it was not.
+        /// Created in vain: the document was there. Or put, patched or deleted in vain: it was not.
         case refused
-        case found(Int?)
+        case found(Version?)
         /// The answer never came.
         case unknown
     }
@@ -27,19 +41,33 @@ struct Operation: Equatable {
     var start: UInt64
     var end: UInt64
 
-    /// The document after the operation, if it had this version before; nil if the answer cannot be.
-    func apply(to version: Int?) -> Int?? {
+    /// The document after the operation, if it was this before; nil if the answer cannot be.
+    func apply(to version: Version?) -> Version?? {
         switch (action, answer) {
-        case (.create(let new), .done): version == nil ? .some(new) : nil
-        case (.create, .refused): version == nil ? nil : .some(version)
-        case (.create(let new), .unknown): .some(version ?? new)
-        case (.replace(let new), .done), (.replace(let new), .unknown): .some(new)
-        case (.delete, .done): version == nil ? nil : .some(nil)
-        case (.delete, .refused): version == nil ? .some(nil) : nil
-        case (.delete, .unknown): .some(nil)
-        case (.read, .found(let found)): version == found ? .some(version) : nil
-        case (.read, .unknown): .some(version)
-        case (.replace, .refused), (.read, .done), (.read, .refused), (_, .found): nil
+        case (.read, .found(let found)): return version == found ? .some(version) : nil
+        case (.read, _), (_, .found): return nil
+        case (.replace, .refused): return nil
+        case (_, .refused): return isInVain(for: version) ? .some(version) : nil
+        case (_, .done): return isInVain(for: version) ? nil : .some(changed(version))
+        case (_, .unknown): return .some(isInVain(for: version) ? version : changed(version))
+        }
+    }
+
+    /// Whether the document stays as it is, because there is one, or none.
+    private func isInVain(for version: Version?) -> Bool {
+        switch action {
+        case .create: version != nil
+        case .replace, .read: false
+        case .put, .patch, .delete: version == nil
+        }
+    }
+
+    private func changed(_ version: Version?) -> Version? {
+        switch action {
+        case .create(let number), .replace(let number), .put(let number): Version(number)
+        case .patch(let number): version.map { Version(metadata: number, chunks: $0.chunks) }
+        case .delete: nil
+        case .read: version
         }
     }
 }
@@ -56,7 +84,7 @@ struct LinearizabilityCheck {
     private struct Configuration: Hashable {
         /// Which operations have their place in the order already.
         var placed: [Bool]
-        var version: Int?
+        var version: Version?
     }
 
     static func isLinearizable(_ history: [Operation]) -> Bool {
@@ -72,6 +100,8 @@ struct LinearizabilityCheck {
         if !next.contains(where: { operations[$0].answer != .unknown }) { return true }
         for index in next {
             guard let version = operations[index].apply(to: configuration.version) else { continue }
+            // One that changes nothing may as well come later, or never.
+            if operations[index].answer == .unknown, version == configuration.version { continue }
             var following = configuration
             following.placed[index] = true
             following.version = version

@@ -40,6 +40,38 @@ struct LinearizabilityTests {
         Illegal(
             "lost between two that overlap nothing else", [create(1, 0, 1), replace(2, 2, 5), read(2, 3, 4), read(1, 6, 7), read(2, 8, 9)]),
         Illegal("a wrong answer among many right ones", longHistory),
+        Illegal("an acknowledged PUT is not seen", [create(1, 0, 1), put(2, 2, 3), read(1, 4, 5)]),
+        Illegal("put in the place of nothing", [put(1, 0, 1)]),
+        Illegal("put in the place of what was deleted", [create(1, 0, 1), delete(2, 3), put(2, 4, 5), read(2, 6, 7)]),
+        Illegal("put in vain where there was one", [create(1, 0, 1), putInVain(2, 2, 3)]),
+        Illegal("put in vain, and all the same there", [putInVain(1, 0, 1), read(1, 2, 3)]),
+        Illegal("half of a PUT is seen", [create(1, 0, 1), put(2, 2, 9), read(metadata: 2, chunks: 1, 3, 4)]),
+        Illegal("a PUT leaves the metadata as they were", [create(1, 0, 1), put(2, 2, 3), read(metadata: 1, chunks: 2, 4, 5)]),
+        Illegal("a PUT under way brings back what was deleted", [create(1, 0, 1), put(2, 2, 9), delete(3, 4), read(2, 10, 11)]),
+        Illegal("an unknown PUT adds what was not there", [create(1, 0, 1), delete(2, 3), unknown(.put(2), 4), read(2, 5, 6)]),
+        Illegal("an acknowledged PATCH is not seen", [create(1, 0, 1), patch(2, 2, 3), read(1, 4, 5)]),
+        Illegal("patched what was not there", [patch(1, 0, 1)]),
+        Illegal("patched in vain where there was one", [create(1, 0, 1), patchInVain(2, 2, 3)]),
+        Illegal("a PATCH changes the chunks", [create(1, 0, 1), patch(2, 2, 3), read(2, 4, 5)]),
+        Illegal(
+            "a PATCH brings back the chunks that it had read",
+            [create(1, 0, 1), put(2, 2, 5), patch(3, 2, 5), read(metadata: 3, chunks: 1, 6, 7)]),
+        Illegal(
+            "of two PATCHes one after the other the first is seen",
+            [create(1, 0, 1), patch(2, 2, 3), patch(3, 4, 5), read(metadata: 2, chunks: 1, 6, 7)]),
+        Illegal(
+            "two readers see two PATCHes in two orders",
+            [
+                create(1, 0, 1), patch(2, 2, 9), patch(3, 2, 9), read(metadata: 2, chunks: 1, 3, 4), read(metadata: 3, chunks: 1, 5, 6),
+                read(metadata: 2, chunks: 1, 7, 8),
+            ]
+        ),
+        Illegal(
+            "a PATCH under way brings back what was deleted",
+            [create(1, 0, 1), patch(2, 2, 9), delete(3, 4), read(metadata: 2, chunks: 1, 10, 11)]),
+        Illegal(
+            "an unknown PATCH comes and goes", [create(1, 0, 1), unknown(.patch(2), 2), read(metadata: 2, chunks: 1, 3, 4), read(1, 5, 6)]),
+        Illegal("an unknown PATCH adds what was not there", [unknown(.patch(1), 0), read(1, 1, 2)]),
     ]
 
     private static var longHistory: [Operation] {
@@ -70,6 +102,15 @@ struct LinearizabilityTests {
         [unknown(.create(1), 0), create(2, 1, 2), delete(3, 4), read(1, 5, 6)],
         [create(1, 0, 1), unknown(.delete, 2), read(1, 3, 4), read(1, 5, 6)],
         [unknown(.replace(1), 0), unknown(.replace(2), 0), read(2, 1, 2), read(1, 3, 4)],
+        // PUT and PATCH.
+        [create(1, 0, 1), put(2, 2, 3), read(2, 4, 5), patch(3, 6, 7), read(metadata: 3, chunks: 2, 8, 9)],
+        [putInVain(1, 0, 1), patchInVain(2, 2, 3), read(nil, 4, 5)],
+        [create(1, 0, 1), put(2, 2, 5), patch(3, 2, 5), read(2, 6, 7)],
+        [create(1, 0, 1), put(2, 2, 5), patch(3, 2, 5), read(metadata: 3, chunks: 2, 6, 7)],
+        [create(1, 0, 1), put(2, 2, 9), delete(3, 4), read(nil, 10, 11)],
+        [create(1, 0, 1), delete(2, 9), putInVain(2, 3, 4), patchInVain(3, 5, 6)],
+        [create(1, 0, 1), unknown(.patch(2), 2), read(1, 3, 4), read(metadata: 2, chunks: 1, 5, 6)],
+        [create(1, 0, 1), unknown(.put(2), 2), delete(3, 4), create(3, 5, 6), read(2, 7, 8)],
     ]
 
     @Test("an order is found where there is one", arguments: legalHistories)
@@ -94,7 +135,7 @@ struct LinearizabilityTests {
 
 extension [Operation] {
     /// The definition itself: whether one of the operations that nothing left precedes can come first, and the others after it.
-    fileprivate func hasLegalOrder(after version: Int?) -> Bool {
+    fileprivate func hasLegalOrder(after version: Version?) -> Bool {
         if allSatisfy({ $0.answer == .unknown }) { return true }
         return indices.contains { index in
             guard !contains(where: { $0.answer != .unknown && $0.end < self[index].start }),
@@ -112,14 +153,21 @@ extension Operation {
         let version = Int.random(in: 1...2, using: &chance)
         let start = UInt64.random(in: 0...8, using: &chance)
         let end = start + UInt64.random(in: 1...6, using: &chance)
-        return switch Int.random(in: 0...8, using: &chance) {
+        return switch Int.random(in: 0...13, using: &chance) {
         case 0: create(version, start, end)
         case 1: createInVain(version, start, end)
         case 2: replace(version, start, end)
         case 3: delete(start, end)
         case 4: deleteInVain(start, end)
         case 5: read(nil, start, end)
-        case 6: unknown([.create(version), .replace(version), .delete].randomElement(using: &chance)!, start)
+        case 6:
+            unknown(
+                [.create(version), .replace(version), .put(version), .patch(version), .delete].randomElement(using: &chance)!, start)
+        case 7: put(version, start, end)
+        case 8: putInVain(version, start, end)
+        case 9: patch(version, start, end)
+        case 10: patchInVain(version, start, end)
+        case 11: read(metadata: version, chunks: 3 - version, start, end)
         default: read(version, start, end)
         }
     }
@@ -137,6 +185,22 @@ private func replace(_ version: Int, _ start: UInt64, _ end: UInt64) -> Operatio
     Operation(action: .replace(version), answer: .done, start: start, end: end)
 }
 
+private func put(_ version: Int, _ start: UInt64, _ end: UInt64) -> Operation {
+    Operation(action: .put(version), answer: .done, start: start, end: end)
+}
+
+private func putInVain(_ version: Int, _ start: UInt64, _ end: UInt64) -> Operation {
+    Operation(action: .put(version), answer: .refused, start: start, end: end)
+}
+
+private func patch(_ version: Int, _ start: UInt64, _ end: UInt64) -> Operation {
+    Operation(action: .patch(version), answer: .done, start: start, end: end)
+}
+
+private func patchInVain(_ version: Int, _ start: UInt64, _ end: UInt64) -> Operation {
+    Operation(action: .patch(version), answer: .refused, start: start, end: end)
+}
+
 private func delete(_ start: UInt64, _ end: UInt64) -> Operation {
     Operation(action: .delete, answer: .done, start: start, end: end)
 }
@@ -146,7 +210,11 @@ private func deleteInVain(_ start: UInt64, _ end: UInt64) -> Operation {
 }
 
 private func read(_ version: Int?, _ start: UInt64, _ end: UInt64) -> Operation {
-    Operation(action: .read, answer: .found(version), start: start, end: end)
+    Operation(action: .read, answer: .found(version.map(Version.init)), start: start, end: end)
+}
+
+private func read(metadata: Int, chunks: Int, _ start: UInt64, _ end: UInt64) -> Operation {
+    Operation(action: .read, answer: .found(Version(metadata: metadata, chunks: chunks)), start: start, end: end)
 }
 
 private func unknown(_ action: Operation.Action, _ start: UInt64) -> Operation {
