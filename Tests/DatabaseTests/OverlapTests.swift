@@ -22,6 +22,25 @@ struct OverlapTests {
         #expect(overlaps.count >= min(15, rounds / 4))
         report("starts whose log and snapshot overlap, all with the same state", "\(3 * rounds)")
     }
+
+    @Test("do not if the start applies a change twice, or leaves one out", arguments: [PlantedBug.appliedTwice, .leftOut])
+    func plantedBug(bug: PlantedBug) throws {
+        let histories = 40
+        var found = 0
+        for seed in 1...UInt64(histories) {
+            var history = try RandomHistory(seed: seed, bug: bug)
+            _ = try history.play()
+            // What cannot be made twice, or not without the one before, is refused.
+            if (try? history.agreesWithSnapshot()) != true { found += 1 }
+        }
+        // To put the same document twice changes nothing, and what is left out may be undone later.
+        #expect(found > histories / 4, "\(found) of \(histories)")
+    }
+
+    /// What the start makes of the last change that the snapshot has, or of the first that it has not.
+    enum PlantedBug: Sendable {
+        case appliedTwice, leftOut
+    }
 }
 
 /// Random changes of one database, and a snapshot of what it was after some of them.
@@ -31,11 +50,15 @@ private struct RandomHistory {
     private var generator: SplitMix
     private let changes: Int
     private let overlap: Int
+    private let bug: OverlapTests.PlantedBug?
+    /// The last change that the snapshot says it has.
+    private var base: Int { bug == .leftOut ? overlap + 1 : overlap }
 
-    init(seed: UInt64) throws {
+    init(seed: UInt64, bug: OverlapTests.PlantedBug? = nil) throws {
         generator = SplitMix(seed: seed)
-        changes = Int.random(in: 1...20, using: &generator)
-        overlap = Int.random(in: 1...changes, using: &generator)
+        self.bug = bug
+        changes = Int.random(in: (bug == nil ? 1 : 2)...20, using: &generator)
+        overlap = Int.random(in: 1...(bug == .leftOut ? changes - 1 : changes), using: &generator)
     }
 
     /// Makes the changes, keeps the log as it was after `overlap` of them, and returns how many these are.
@@ -75,20 +98,38 @@ private struct RandomHistory {
 
     private func takeSnapshot(of directory: TemporaryDirectory) throws -> String {
         let database = try open(directory)
-        let name = try database.takeSnapshot().name
+        let name = try bug == .leftOut ? takeWrongSnapshot(of: database) : database.takeSnapshot().name
         try database.close()
         return name
+    }
+
+    private func takeWrongSnapshot(of database: Database) throws -> String {
+        let images = database.repository.images()
+        defer { for image in images { image.end() } }
+        let info = try database.snapshots.write(.number(UInt64(base)), of: database.log.databaseID, madeAt: 0) {
+            (writer) throws(StorageError) in
+            for image in images { try SnapshotCoding.write(image, to: &writer) }
+        }
+        return info.name
     }
 
     /// What a start gives that loads this snapshot.
     private func dump(_ directory: TemporaryDirectory, loading snapshot: String?) throws -> Dump {
         let database = try open(directory)
         #expect(database.loaded.snapshot == snapshot)
-        #expect(database.recovery.recordsSkipped == (snapshot == nil ? 0 : overlap))
-        #expect(database.recovery.recordsReplayed == changes - (snapshot == nil ? 0 : overlap))
+        #expect(database.recovery.recordsSkipped == (snapshot == nil ? 0 : base))
+        #expect(database.recovery.recordsReplayed == changes - (snapshot == nil ? 0 : base))
+        if bug == .appliedTwice, snapshot != nil { try applyAgain(in: directory, database) }
         let dump = try database.dump()
         try database.close()
         return dump
+    }
+
+    private func applyAgain(in directory: TemporaryDirectory, _ database: Database) throws {
+        let log = LogFiles(directory: directory.path, fileSystem: fileSystem)
+        _ = try log.read(after: .zero, expectedDatabaseID: nil) { record in
+            if record.sequence == .number(UInt64(overlap)) { try Database.replay(record, into: database.repository) }
+        }
     }
 
     /// Few ids, so that they meet.
