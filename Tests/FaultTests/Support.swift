@@ -10,3 +10,8 @@ extension QuireInstance {
 extension Duration {
     var inMilliseconds: Int { Int(self / .milliseconds(1)) }
 }
+
+extension [Duration] {
+    /// Of at least one.
+    var percentile99: Duration { sorted()[count * 99 / 100] }
+}
