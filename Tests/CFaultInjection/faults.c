@@ -113,6 +113,12 @@ ssize_t pread(int descriptor, void *bytes, size_t count, off_t offset) {
     return syscall(SYS_pread64, descriptor, bytes, count, offset);
 }
 
+static int retry(long number, int descriptor, long retries) {
+    int result = (int)syscall(number, descriptor);
+    for (; result != 0 && retries > 0; retries--) result = (int)syscall(number, descriptor);
+    return result;
+}
+
 static int synchronize(const char *call, long number, int descriptor) {
     struct fault fault;
     if (find_fault(call, descriptor, &fault)) {
@@ -121,6 +127,7 @@ static int synchronize(const char *call, long number, int descriptor) {
         if (is(&fault, "error")) return fail(fault.number);
         if (is(&fault, "delay")) sleep_milliseconds(fault.number);
         if (is(&fault, "hold")) hold();
+        if (is(&fault, "retry")) return retry(number, descriptor, fault.number);
     }
     return (int)syscall(number, descriptor);
 }

@@ -15,6 +15,7 @@
 ///          delay  do it NUMBER milliseconds later
 ///          hold   at a sync: make a file named as QUIRE_FAULTS says with `.held` behind it, and wait until somebody removes it
 ///          drop   do nothing, and say that it was done: a disk that lies
+///          retry  at a sync that fails: ask again, NUMBER times, and give the last answer: a program that believes it
 ///
 /// The first line that is due decides; calls are counted for the lines up to it.
 #ifndef QUIRE_FAULTS_H
