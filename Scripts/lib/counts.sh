@@ -61,6 +61,7 @@ full_counts() {
     # At full size.
     choose QUIRE_SNAPSHOT_CHUNKS 100000
     choose QUIRE_START_CHUNKS 100000
+    choose QUIRE_START_DIMENSION 384
     choose QUIRE_START_TAIL 10000
     choose QUIRE_FUZZ_SECONDS 3600
 }

@@ -5,7 +5,11 @@ import TestSupport
 import Testing
 import VectorSearch
 
-/// How soon a server answers that has much to load.
+/// How soon a server answers that has much to load: within two seconds with the graph of the index or without, within five with a long
+/// tail of the log.
+///
+/// Tests run unoptimised programs, and twenty thousand chunks instead of a hundred thousand: what takes longer here takes longer there. The
+/// machine may be busy for a moment, so that the limit is for the fastest of three starts; what they say is for each.
 @Suite("Faults: time to start", .serialized)
 struct StartTimeTests {
     @Test("a graph in the snapshot is there at once; a damaged one is built again while exact search serves; the log's tail is replayed")
@@ -13,28 +17,44 @@ struct StartTimeTests {
         let data = TemporaryDirectory()
         let stored = try StoredLibrary(in: data.path)
         let settings = noModel.merging(["VECTOR_DB_DATA_DIR": data.path]) { $1 }
+        func threeStarts() throws -> [Start] { try (0..<3).map { _ in try Start(settings, stored) } }
 
-        let whole = try Start(settings, stored)
-        #expect(whole.pending == 0)
-        #expect(whole.log.contains("replayed=0"), "\(whole.log)")
+        let whole = try threeStarts()
+        for start in whole { #expect(start.pending == 0 && start.log.contains("replayed=0"), "\(start.log)") }
 
         try stored.damageGraph()
-        let damaged = try Start(settings, stored)
-        #expect(damaged.log.contains("they are built again"), "\(damaged.log)")
-        #expect(damaged.pending > 0, "the graph was there again before the first request")
-        #expect(damaged.isExact)
+        let damaged = try threeStarts()
+        for start in damaged {
+            #expect(start.log.contains("they are built again"), "\(start.log)")
+            #expect(start.pending > 0, "the graph was there again before the first request")
+            #expect(start.isExact)
+        }
 
         let tail = count("QUIRE_START_TAIL", standard: 2000)
         try stored.write(tail)
-        let replayed = try Start(settings, stored)
-        #expect(replayed.log.contains("replayed=\(tail)"), "\(replayed.log)")
+        let replayed = try threeStarts()
+        for start in replayed { #expect(start.log.contains("replayed=\(tail)"), "\(start.log)") }
 
-        // A machine may be busy for a moment, and tests run unoptimised programs: ten times what the product promises is too slow anywhere.
-        for start in [whole, damaged, replayed] { #expect(start.time < .seconds(20)) }
-        report("start, \(stored.chunks) x \(StoredLibrary.dimension) with graph", "\(whole.time.inMilliseconds) ms")
-        report("start with the graph damaged, exact search serving", "\(damaged.time.inMilliseconds) ms")
-        report("start with \(tail) changes behind the snapshot", "\(replayed.time.inMilliseconds) ms")
+        #expect(fastest(of: whole) <= .seconds(2))
+        #expect(fastest(of: damaged) <= .seconds(2))
+        #expect(fastest(of: replayed) <= .seconds(5))
+        report("start, \(stored.chunks) x \(StoredLibrary.dimension) with graph", "\(fastest(of: whole).inMilliseconds) ms")
+        report("start with the graph damaged, exact search serving", "\(fastest(of: damaged).inMilliseconds) ms")
+        report("start with \(tail) changes behind the snapshot", "\(fastest(of: replayed).inMilliseconds) ms")
     }
+
+    @Test("a start that takes too long is found out")
+    func plantedBug() throws {
+        let data = TemporaryDirectory()
+        let stored = try StoredLibrary(in: data.path, chunks: 1000)
+        let faults = try Faults.environment(data / "faults", ["pread *.snap 3 delay 2000"])
+
+        let start = try Start(noModel.merging(["VECTOR_DB_DATA_DIR": data.path]) { $1 }.merging(faults) { $1 }, stored)
+
+        #expect(start.time > .seconds(2))
+    }
+
+    private func fastest(of starts: [Start]) -> Duration { starts.map(\.time).min()! }
 
     /// A start and what the first requests after it see.
     private struct Start {
@@ -62,17 +82,17 @@ struct StartTimeTests {
 
 /// A library in a data directory that no server has, with its graph in a snapshot.
 private final class StoredLibrary {
-    static let dimension = 16
+    static let dimension = count("QUIRE_START_DIMENSION", standard: 16)
 
-    let chunks = count("QUIRE_START_CHUNKS", standard: 20_000)
+    let chunks: Int
     let library: LibraryID
     private(set) var vectors: [[Float]] = []
     private let directory: String
     private let snapshot: Snapshots.Info
     private var chance = SplitMix(seed: seed("time to start", standard: 29))
 
-    init(in directory: String) throws {
-        self.directory = directory
+    init(in directory: String, chunks: Int = count("QUIRE_START_CHUNKS", standard: 20_000)) throws {
+        (self.directory, self.chunks) = (directory, chunks)
         let database = try Database(directory: directory, durability: .os, builderThreads: 2)
         let library = try database.createLibrary(
             name: "test", description: nil, metric: .l2, dimension: Self.dimension, model: LibraryRecord.externalModel,
