@@ -270,6 +270,8 @@ extension APIError {
         case .insufficientSpace: self.init(.insufficientStorage, "No space is left for the write; nothing was changed")
         case .recordTooLarge(let bytes, let limit):
             self.init(.payloadTooLarge, "The document takes \(bytes) bytes in the log, the limit is \(limit)")
+        case .readOnly, .ioFailed(_, _, EROFS):
+            self.init(.unavailable, "The data directory is on a file system that is read-only by now; reading goes on")
         case .queueFull: self.init(.unavailable, "Too many writes are waiting for the disk")
         default: self.init(.unavailable, "The storage has stopped; nothing is written until the server restarts")
         }

@@ -18,7 +18,7 @@ extension Database {
     /// One at a time: whoever comes while one is being made waits, and gets another. Without a change since the last, that is the
     /// answer. Changes wait for as long as it takes to note which documents there are; cost besides: one pass over all vectors.
     ///
-    /// - Throws: `storage(insufficientSpace)` without a trace, and what poisoned the log.
+    /// - Throws: `storage(insufficientSpace)` and `storage(readOnly)` without a trace, and what poisoned the log.
     package func takeSnapshot() throws(DatabaseError) -> Snapshots.Info {
         try withSnapshots { () throws(StorageError) in try writeSnapshot() }
     }

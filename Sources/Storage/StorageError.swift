@@ -21,6 +21,8 @@ package enum StorageError: Error, Equatable {
     case poisoned(operation: String, path: String, errno: Int32)
     /// No space for the record; it was removed without trace.
     case insufficientSpace(path: String, errno: Int32)
+    /// The file system became read-only, as it does when it finds an error in itself. What it took of the record before does not count.
+    case readOnly(path: String)
     /// One record larger than the format allows.
     case recordTooLarge(bytes: Int, limit: Int)
     /// More bytes wait to be written than may wait.
@@ -45,7 +47,7 @@ package enum StorageError: Error, Equatable {
         case .damaged, .damagedSnapshot, .unsupportedFormat, .unsupportedRecord, .malformedPayload: .dataRefused
         case .locked: .inUse
         case .ioFailed, .poisoned: .storageFailed
-        case .insufficientSpace, .recordTooLarge, .queueFull, .closed: .requestRefused
+        case .insufficientSpace, .readOnly, .recordTooLarge, .queueFull, .closed: .requestRefused
         }
     }
 }
@@ -69,6 +71,15 @@ extension StorageError {
         guard case .ioFailed(_, let path, let errno) = self, [ENOSPC, EDQUOT, EFBIG].contains(errno), !isFailedSync else { return nil }
         return .insufficientSpace(path: path, errno: errno)
     }
+
+    /// This error, if it says that the file system is read-only by now, and of no sync.
+    var asReadOnly: StorageError? {
+        guard case .ioFailed(_, let path, EROFS) = self, !isFailedSync else { return nil }
+        return .readOnly(path: path)
+    }
+
+    /// This error as one that refuses what is being written and nothing else, if it is such a one.
+    var asRefusal: StorageError? { asInsufficientSpace ?? asReadOnly }
 }
 
 extension StorageError: CustomStringConvertible {
@@ -92,6 +103,8 @@ extension StorageError: CustomStringConvertible {
             "storage stopped after a failed \(operation) of \(path): \(Self.message(errno))"
         case .insufficientSpace(let path, let errno):
             "no space for \(path): \(Self.message(errno))"
+        case .readOnly(let path):
+            "\(path) is on a file system that is read-only by now"
         case .recordTooLarge(let bytes, let limit):
             "a record of \(bytes) bytes exceeds the limit of \(limit)"
         case .queueFull(let bytes, let limit):

@@ -127,7 +127,7 @@ struct ServiceTests {
     func storageErrors() throws {
         let cases: [(StorageError, APIError.ErrorType)] = [
             (.recordTooLarge(bytes: 9, limit: 8), .payloadTooLarge), (.queueFull(bytes: 9, limit: 8), .unavailable),
-            (.insufficientSpace(path: "/secret", errno: 28), .insufficientStorage),
+            (.insufficientSpace(path: "/secret", errno: 28), .insufficientStorage), (.readOnly(path: "/secret"), .unavailable),
             (.poisoned(operation: "sync", path: "/secret", errno: 5), .unavailable), (.closed, .unavailable),
         ]
         for (error, type) in cases {

@@ -170,6 +170,7 @@ struct CodingTests {
                 "storage stopped after a failed fdatasync of p: Input/output error (errno 5)", .storageFailed
             ),
             (.insufficientSpace(path: "p", errno: ENOSPC), "no space for p: No space left on device (errno 28)", .requestRefused),
+            (.readOnly(path: "p"), "p is on a file system that is read-only by now", .requestRefused),
             (.recordTooLarge(bytes: 2, limit: 1), "a record of 2 bytes exceeds the limit of 1", .requestRefused),
             (.queueFull(bytes: 2, limit: 1), "2 bytes wait to be written, the limit is 1", .requestRefused),
             (.closed, "the log is closed", .requestRefused),

@@ -53,6 +53,62 @@ struct FailureTests {
         #expect(try openLog(fileSystem).records.map(\.payload) == [payload(1), payload(2)])
     }
 
+    @Test(
+        "on a file system that became read-only a batch fails alone, and when it may be written again nothing of the batch is left",
+        arguments: [0, 33, 1000])
+    func readOnly(written: Int) throws {
+        let isReadOnly = Shared(false)
+        let fileSystem = SimulatedFileSystem { call in
+            guard isReadOnly.current else { return nil }
+            switch call.operation {
+            // It may have happened in the middle of a write.
+            case .write: return .partial(written, EROFS)
+            case .open, .truncate, .rename, .remove: return .fail(EROFS)
+            default: return nil
+            }
+        }
+        let failures = Shared<[StorageError]>([])
+        let log = try startLog(fileSystem, failed: { error in failures.update { $0.append(error) } })
+        try log.waitUntilCommitted(try log.append(type: 7, payload: payload(1)))
+        let error = StorageError.readOnly(path: firstSegment)
+
+        isReadOnly.set(true)
+        for attempt in 1...3 {
+            let failed = try log.append(type: 7, payload: payload(100))
+            #expect(throws: error) { try log.waitUntilCommitted(failed) }
+            #expect(failures.current.count == attempt)
+            log.resume()
+        }
+        // There is no other segment, and no waiting for one.
+        try log.rotate()
+        #expect(fileSystem.files.count == 1)
+
+        isReadOnly.set(false)
+        try log.waitUntilCommitted(try log.append(type: 7, payload: payload(2)))
+        try log.rotate()
+        try log.waitUntilCommitted(try log.append(type: 7, payload: payload(3)))
+        try log.close()
+        let (reopened, records) = try openLog(fileSystem)
+        #expect(records.map(\.payload) == [payload(1), payload(2), payload(3)])
+        #expect(reopened.recovery.truncatedBytes == 0 && reopened.recovery.segments == 2)
+        #expect(failures.current == [error, error, error])
+    }
+
+    @Test("on a file system that became read-only a log is closed without its seal")
+    func readOnlyAtTheEnd() throws {
+        let isReadOnly = Shared(false)
+        let fileSystem = SimulatedFileSystem { isReadOnly.current && $0.operation == .write ? .fail(EROFS) : nil }
+        let log = try startLog(fileSystem)
+        try log.waitUntilCommitted(try log.append(type: 7, payload: payload(1)))
+
+        isReadOnly.set(true)
+        try log.close()
+
+        let (reopened, records) = try openLog(SimulatedFileSystem(fileSystem.files))
+        #expect(records.map(\.payload) == [payload(1)])
+        #expect(!reopened.recovery.sealed)
+    }
+
     @Test("records queued behind a failed batch fail with it; resume inside the observer lets the next one in")
     func queuedRecordsFail() throws {
         let gate = Shared(false)
@@ -119,8 +175,8 @@ struct FailureTests {
     }
 
     @Test(
-        "a failed sync, or a write that fails for another reason than space, ends all writing for good",
-        arguments: [SimulatedFileSystem.Operation.synchronizeData, .write], [EIO, EROFS])
+        "a failed sync, or a write that fails for a reason that says nothing of what was written, ends all writing for good",
+        arguments: [(SimulatedFileSystem.Operation.synchronizeData, EIO), (.synchronizeData, EROFS), (.write, EIO)])
     func poison(operation: SimulatedFileSystem.Operation, errno: Int32) throws {
         let failing = Shared(false)
         let fileSystem = SimulatedFileSystem { $0.operation == operation && failing.current ? .fail(errno) : nil }

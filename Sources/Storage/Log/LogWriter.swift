@@ -90,7 +90,7 @@ final class LogWriter: @unchecked Sendable {
         do {
             try append(batch)
         } catch {
-            guard let error = error.asInsufficientSpace else { throw error }
+            guard let error = error.asRefusal else { throw error }
             fail([batch.commit], .failing(error), error, observer)
             return
         }
@@ -185,7 +185,7 @@ final class LogWriter: @unchecked Sendable {
         isSealed = true
         do {
             try segment.append(record, checksums: [checksum], mayUseReserve: true)
-        } catch let error where error.asInsufficientSpace != nil {
+        } catch let error where error.asRefusal != nil {
             // Nobody waits for a seal: the log is as good as one killed before it, and the next batch gets its own.
             return
         }
@@ -203,19 +203,24 @@ final class LogWriter: @unchecked Sendable {
 
     // MARK: Rotation
 
-    /// Ends the segment and goes on in a new one; without space or a descriptor for that, in the old one. Afterwards all records are on disk. Does
-    /// nothing while the segment has no records.
+    /// Ends the segment and goes on in a new one; without space or a descriptor for that, or on a file system that is read-only by now,
+    /// in the old one. Afterwards all records are on disk. Does nothing while the segment has no records.
     ///
     /// The order is what a crash relies on: a segment that is not the last may not have a torn end, so the old one is synced, and
     /// sealed, before the new one has a name; and that name is on disk before a record is written behind it.
     private func rotate() throws(StorageError) {
         guard written > segment.header.previousLastSequence else { return }
         try synchronizeAndSeal()
+        guard !segment.hasLeftover else {
+            // It would stand before another segment.
+            noRotationBefore = segment.end + options.allocation.first
+            return
+        }
         let header = segment.header.next(after: written, checksum: segment.chain)
         let position: LogRecovery.Position
         do {
             position = try SegmentWriter.create(header, in: directory, fileSystem: fileSystem, allocation: options.allocation)
-        } catch let error where error.asInsufficientSpace != nil || error.isShortOfDescriptors {
+        } catch let error where error.asRefusal != nil || error.isShortOfDescriptors {
             noRotationBefore = segment.end + options.allocation.first
             return
         }

@@ -15,6 +15,8 @@ final class SegmentWriter {
     private(set) var allocated: UInt64
     /// The chain over the checksums of the segment's records.
     private(set) var chain: UInt32
+    /// Whether something may stand behind the records that a failed write has left, on a file system that does not let it be removed.
+    private(set) var hasLeftover = false
     /// No zeros ahead are tried before the file has this size: the last ones found no space.
     private var noZerosBefore: UInt64 = 0
 
@@ -57,8 +59,10 @@ final class SegmentWriter {
     }
 
     /// Writes whole records at the end, whose checksums are `checksums`. Without space for them, and behind them for the reserve
-    /// unless they may use it, this fails and there is no trace of them.
+    /// unless they may use it, this fails and there is no trace of them. On a file system that is read-only by now it fails, and what may be
+    /// there of them goes before the next ones come.
     func append(_ records: [UInt8], checksums: [UInt32], mayUseReserve: Bool) throws(StorageError) {
+        if hasLeftover { try cutBack() }
         let newEnd = end + UInt64(records.count)
         try makeRoom(for: newEnd + (mayUseReserve ? 0 : allocation.reserve))
         do {
@@ -66,6 +70,9 @@ final class SegmentWriter {
         } catch let error where error.asInsufficientSpace != nil {
             // A file system that takes space for what is overwritten.
             try cutBack()
+            throw error
+        } catch let error where error.asReadOnly != nil {
+            hasLeftover = true
             throw error
         }
         end = newEnd
@@ -76,9 +83,11 @@ final class SegmentWriter {
 
     /// Removes what is behind the records, durably.
     private func cutBack() throws(StorageError) {
+        hasLeftover = true
         try file.truncate(to: end)
         try file.synchronize()
         allocated = end
+        hasLeftover = false
     }
 
     func synchronize() throws(StorageError) {

@@ -123,14 +123,14 @@ package struct Snapshots: Sendable {
     /// Writes and publishes a snapshot. When this returns it is on disk, was read back, and is the one that the next start loads.
     ///
     /// - Parameter sequence: the last record in it, which is on disk: a start refuses a log that ends before its snapshot.
-    /// - Throws: `insufficientSpace`, `ioFailed` and what `body` throws; then there is no trace of it.
+    /// - Throws: `insufficientSpace`, `readOnly`, `ioFailed` and what `body` throws; then there is no trace of it.
     package func write(
         _ sequence: SequenceNumber, of databaseID: DatabaseID, madeAt: Int64,
         _ body: (inout SnapshotWriter) throws(StorageError) -> Void
     ) throws(StorageError) -> Info {
         let name = Self.name(sequence)
         var bytes: UInt64 = 0
-        try reportingSpace { () throws(StorageError) in
+        try reportingRefusal { () throws(StorageError) in
             try fileSystem.createWhole(name, in: directory) { (file) throws(StorageError) in
                 var writer = try SnapshotWriter(
                     SnapshotHeader(databaseID: databaseID, sequence: sequence, madeAt: madeAt), file: file)
@@ -141,7 +141,7 @@ package struct Snapshots: Sendable {
         let reader = try open(name)
         try reader.verify()
         try reader.close()
-        try reportingSpace { () throws(StorageError) in
+        try reportingRefusal { () throws(StorageError) in
             try fileSystem.createWhole(Self.currentName, in: directory) { (file) throws(StorageError) in
                 try file.writeFully(Self.currentContent(name)[...], at: 0)
             }
@@ -171,12 +171,12 @@ package struct Snapshots: Sendable {
         return "crc32c \(name.withUTF8 { crc32c(0, UnsafeRawBufferPointer($0)) })"
     }
 
-    /// A full disk is nothing that ends the storage.
-    private func reportingSpace(_ body: () throws(StorageError) -> Void) throws(StorageError) {
+    /// A full disk, or one that is read-only by now, is nothing that ends the storage.
+    private func reportingRefusal(_ body: () throws(StorageError) -> Void) throws(StorageError) {
         do {
             try body()
         } catch {
-            throw error.asInsufficientSpace ?? error
+            throw error.asRefusal ?? error
         }
     }
 }
