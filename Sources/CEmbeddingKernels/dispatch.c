@@ -46,9 +46,13 @@ bool embedding_supports(int set) { return set == EMBEDDING_PORTABLE; }
 static const embedding_kernels *kernels(int set) { return &embedding_kernels_portable; }
 #endif
 
-void embedding_linear_f32(int set, const float *x, size_t rows, const float *w, const float *bias, size_t inputs,
+void embedding_pack_f32(int set, const float *w, size_t inputs, size_t outputs, float *packed) {
+    kernels(set)->pack_f32(w, inputs, outputs, packed);
+}
+
+void embedding_linear_f32(int set, const float *x, size_t rows, const float *packed, const float *bias, size_t inputs,
                           size_t outputs, int activation, float *y) {
-    kernels(set)->linear_f32(x, rows, w, bias, inputs, outputs, activation, y);
+    kernels(set)->linear_f32(x, rows, packed, bias, inputs, outputs, activation, y);
 }
 
 size_t embedding_attention_scratch(size_t rows) {

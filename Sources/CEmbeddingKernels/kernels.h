@@ -5,6 +5,7 @@
 #include "CEmbeddingKernels.h"
 
 typedef struct {
+    void (*pack_f32)(const float *, size_t, size_t, float *);
     void (*linear_f32)(const float *, size_t, const float *, const float *, size_t, size_t, int, float *);
     void (*attention)(const float *, const float *, const float *, size_t, size_t, float *, float *);
     void (*layer_norm)(float *, const float *, size_t, size_t, const float *, const float *, float);

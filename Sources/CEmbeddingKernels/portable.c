@@ -3,5 +3,6 @@
 
 #define LANES 4
 #define ROWS 2
+#define VECTORS 4
 #define KERNELS embedding_kernels_portable
 #include "kernels.inc"

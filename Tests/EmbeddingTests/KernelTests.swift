@@ -47,7 +47,7 @@ import Testing
         _ activation: LinearLayer.Activation
     ) -> [Float] {
         var y = [Float](repeating: .nan, count: rows * outputs)
-        let packed = UnsafeMutableRawPointer.allocate(byteCount: 2 * w.count, alignment: 64).bindMemory(to: UInt16.self, capacity: w.count)
+        let packed = UnsafeMutableRawPointer.allocate(byteCount: 4 * w.count, alignment: 64)
         let scratchCount = Int(EMBEDDING_SLAB) * inputs
         let scratch = UnsafeMutableRawPointer.allocate(byteCount: 2 * scratchCount, alignment: 64).bindMemory(
             to: UInt16.self, capacity: scratchCount)
@@ -55,15 +55,39 @@ import Testing
             packed.deallocate()
             scratch.deallocate()
         }
-        w.withUnsafeBufferPointer { w in
-            bias.withUnsafeBufferPointer { bias in
-                if set == .avx512bf16 { embedding_pack_bf16(w.baseAddress!, inputs, outputs, packed) }
-                let weights = set == .avx512bf16 ? LinearLayer.Weights.bfloat16(packed) : .float32(w.baseAddress!)
-                let layer = LinearLayer(inputs: inputs, outputs: outputs, weights: weights, bias: bias.baseAddress!)
-                layer(x, rows: rows, activation: activation, into: &y, using: set, scratch: scratch)
-            }
+        let weights: LinearLayer.Weights
+        if set == .avx512bf16 {
+            let rounded = packed.bindMemory(to: UInt16.self, capacity: w.count)
+            embedding_pack_bf16(w, inputs, outputs, rounded)
+            weights = .bfloat16(rounded)
+        } else {
+            let whole = packed.bindMemory(to: Float.self, capacity: w.count)
+            embedding_pack_f32(set.rawValue, w, inputs, outputs, whole)
+            weights = .float32(whole)
+        }
+        bias.withUnsafeBufferPointer { bias in
+            let layer = LinearLayer(inputs: inputs, outputs: outputs, weights: weights, bias: bias.baseAddress!)
+            layer(x, rows: rows, activation: activation, into: &y, using: set, scratch: scratch)
         }
         return y
+    }
+
+    @Test("a row of a linear layer is the same to the last bit, whatever rows are beside it", arguments: InstructionSet.supported)
+    func rowsAlone(set: InstructionSet) {
+        var random = SplitMix(seed: 8)
+        let (rows, inputs, outputs) = (23, 192, 128)
+        let x = random.values(rows * inputs)
+        let w = random.values(outputs * inputs)
+        let bias = random.values(outputs)
+
+        let together = run(set, x, rows, w, bias, inputs, outputs, .gelu)
+
+        for count in 1...7 {
+            for start in [0, 5, rows - count] {
+                let few = run(set, Array(x[start * inputs..<(start + count) * inputs]), count, w, bias, inputs, outputs, .gelu)
+                #expect(few == Array(together[start * outputs..<(start + count) * outputs]), "\(set), \(count) rows from \(start)")
+            }
+        }
     }
 
     @Test("bfloat16 rounds to the nearest, to even in the middle", .enabled(if: InstructionSet.avx512bf16.isSupported))

@@ -31,9 +31,14 @@ enum {
 /// What a linear layer does to its result.
 enum { EMBEDDING_IDENTITY = 0, EMBEDDING_GELU = 1 };
 
-/// y[i][n] = activation(bias[n] + sum over k of x[i][k] * w[n][k]), for `rows` rows of `inputs` elements.
-/// Both `inputs` and `outputs` are multiples of EMBEDDING_ROW_MULTIPLE. `w` needs no more alignment than a float.
-void embedding_linear_f32(int set, const float *x, size_t rows, const float *w, const float *bias, size_t inputs,
+/// Puts the weights of a linear layer, outputs rows of inputs elements, in the order embedding_linear_f32 of the same set reads
+/// them: blocks of outputs, as many as its registers take; in a block, for each input, the weight of each output. `packed` has
+/// outputs * inputs elements. Both are multiples of EMBEDDING_ROW_MULTIPLE, here and below.
+void embedding_pack_f32(int set, const float *w, size_t inputs, size_t outputs, float *packed);
+
+/// y[i][n] = activation(bias[n] + sum over k of x[i][k] * w[n][k]), for `rows` rows of `inputs` elements. A row of y is the same
+/// to the last bit whatever rows are beside it.
+void embedding_linear_f32(int set, const float *x, size_t rows, const float *packed, const float *bias, size_t inputs,
                           size_t outputs, int activation, float *y);
 
 /// Rounds the weights of a linear layer to bfloat16, in the order embedding_linear_bf16 reads them:

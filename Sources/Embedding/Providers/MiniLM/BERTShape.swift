@@ -12,6 +12,9 @@ struct BERTShape: Sendable, Equatable {
 
     var heads: Int { width / Int(EMBEDDING_HEAD) }
 
+    /// Of the linear layers of all layers.
+    var matrixElements: Int { layers * (4 * width * width + 2 * width * innerWidth) }
+
     init(layers: Int, width: Int, innerWidth: Int, positions: Int) {
         let multiple = Int(EMBEDDING_ROW_MULTIPLE)
         precondition(width.isMultiple(of: multiple) && innerWidth.isMultiple(of: multiple), "the kernels work on whole blocks of a row")

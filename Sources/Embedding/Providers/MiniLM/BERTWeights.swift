@@ -1,7 +1,8 @@
 import CEmbeddingKernels
 import Glibc
 
-/// The weights of a BERT encoder: in the mapped file, and with `bfloat16` the matrices also in a block of their own.
+/// The weights of a BERT encoder: tables and vectors in the mapped file, matrices in a block of their own (42 MB for
+/// all-MiniLM-L6-v2, half of that rounded), because in the order of the file they are read several times slower.
 ///
 /// Sound to share between threads because nothing is written after `init`. The pointers are good while this object lives.
 final class BERTWeights: @unchecked Sendable {
@@ -24,10 +25,10 @@ final class BERTWeights: @unchecked Sendable {
     let layers: [Layer]
 
     private let file: SafetensorsFile
-    private let packed: PackedMatrices?
+    private let packed: PackedMatrices
 
-    /// `isRounded`: matrices as bfloat16, for which the CPU must have the instructions.
-    init(path: String, shape: BERTShape, isRounded: Bool) throws(EmbeddingError) {
+    /// With matrices for the kernels of `instructionSet`, which the CPU must have.
+    init(path: String, shape: BERTShape, instructionSet: InstructionSet) throws(EmbeddingError) {
         let file = try SafetensorsFile(path: path)
         let width = shape.width
         vocabularyCount = try file.rows(of: "embeddings.word_embeddings.weight")
@@ -35,7 +36,7 @@ final class BERTWeights: @unchecked Sendable {
         positions = try file.float32("embeddings.position_embeddings.weight", shape: [shape.positions, width])
         // Two types of segment; every token of a single text is of type 0, the first row.
         type = try file.float32("embeddings.token_type_embeddings.weight", shape: [2, width])
-        let packed = isRounded ? PackedMatrices(elements: shape.layers * (4 * width * width + 2 * width * shape.innerWidth)) : nil
+        let packed = PackedMatrices(elements: shape.matrixElements, for: instructionSet)
 
         func normalization(_ name: String) throws(EmbeddingError) -> Normalization {
             Normalization(
@@ -44,7 +45,7 @@ final class BERTWeights: @unchecked Sendable {
         func linear(_ name: String, _ inputs: Int, _ outputs: Int) throws(EmbeddingError) -> LinearLayer {
             let matrix = try file.float32(name + ".weight", shape: [outputs, inputs])
             let bias = try file.float32(name + ".bias", shape: [outputs])
-            let weights = packed.map { .bfloat16($0.pack(matrix, inputs: inputs, outputs: outputs)) } ?? LinearLayer.Weights.float32(matrix)
+            let weights = packed.pack(matrix, inputs: inputs, outputs: outputs)
             return LinearLayer(inputs: inputs, outputs: outputs, weights: weights, bias: bias)
         }
         var layers: [Layer] = []
@@ -65,36 +66,48 @@ final class BERTWeights: @unchecked Sendable {
         self.layers = layers
         self.shape = shape
         self.packed = packed
-        // What was read to be rounded is not read again.
-        if isRounded { file.file.releasePages() }
+        // What was read to be packed is not read again.
+        file.file.releasePages()
         self.file = file
     }
 }
 
-/// The block the rounded matrices are in, filled from its start.
+/// The block the matrices are in, filled from its start.
 private final class PackedMatrices {
-    private let block: UnsafeMutablePointer<UInt16>
+    private let instructionSet: InstructionSet
+    private let block: UnsafeMutableRawPointer
     private let capacity: Int
     private var count = 0
 
-    init(elements: Int) {
+    init(elements: Int, for instructionSet: InstructionSet) {
+        self.instructionSet = instructionSet
         capacity = elements
         // Whole huge pages where the system gives them: one fault instead of 512, and room in the TLB.
         let hugePage = 2 << 20
-        let size = (elements * MemoryLayout<UInt16>.stride + hugePage - 1) / hugePage * hugePage
-        let raw = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: hugePage)
-        madvise(raw, size, MADV_HUGEPAGE)
-        block = raw.bindMemory(to: UInt16.self, capacity: elements)
+        let size = (elements * Self.elementBytes(instructionSet) + hugePage - 1) / hugePage * hugePage
+        block = .allocate(byteCount: size, alignment: hugePage)
+        madvise(block, size, MADV_HUGEPAGE)
     }
 
     deinit {
-        UnsafeMutableRawPointer(block).deallocate()
+        block.deallocate()
     }
 
-    func pack(_ matrix: UnsafePointer<Float>, inputs: Int, outputs: Int) -> UnsafePointer<UInt16> {
+    func pack(_ matrix: UnsafePointer<Float>, inputs: Int, outputs: Int) -> LinearLayer.Weights {
         precondition(count + inputs * outputs <= capacity, "the block was made for all matrices")
-        defer { count += inputs * outputs }
-        embedding_pack_bf16(matrix, inputs, outputs, block + count)
-        return UnsafePointer(block + count)
+        let start = block + count * Self.elementBytes(instructionSet)
+        count += inputs * outputs
+        guard instructionSet == .avx512bf16 else {
+            let packed = start.bindMemory(to: Float.self, capacity: inputs * outputs)
+            embedding_pack_f32(instructionSet.rawValue, matrix, inputs, outputs, packed)
+            return .float32(packed)
+        }
+        let packed = start.bindMemory(to: UInt16.self, capacity: inputs * outputs)
+        embedding_pack_bf16(matrix, inputs, outputs, packed)
+        return .bfloat16(packed)
+    }
+
+    private static func elementBytes(_ instructionSet: InstructionSet) -> Int {
+        instructionSet == .avx512bf16 ? MemoryLayout<UInt16>.stride : MemoryLayout<Float>.stride
     }
 }

@@ -2,10 +2,11 @@ import CEmbeddingKernels
 
 /// A matrix and a bias, in the memory of the encoder that owns the layer.
 struct LinearLayer {
+    /// In the order that the kernels read.
     enum Weights {
-        /// Rows of `inputs` elements, one per output, where the file is mapped.
+        /// That of `embedding_pack_f32`, for the instruction set it was packed for and no other.
         case float32(UnsafePointer<Float>)
-        /// In the order of `embedding_pack_bf16`.
+        /// That of `embedding_pack_bf16`.
         case bfloat16(UnsafePointer<UInt16>)
     }
 

@@ -23,7 +23,7 @@ package final class MiniLMProvider: EmbeddingProvider {
     /// With the set of instructions said, which also says the precision: `.avx512bf16` is the one that rounds.
     init(directory: String, instructionSet: InstructionSet, shape: BERTShape = .miniLML6) throws(EmbeddingError) {
         let weights = try BERTWeights(
-            path: directory + "/model.safetensors", shape: shape, isRounded: instructionSet == .avx512bf16)
+            path: directory + "/model.safetensors", shape: shape, instructionSet: instructionSet)
         let vocabularyPath = directory + "/vocab.txt"
         let vocabulary = try Vocabulary(path: vocabularyPath)
         guard vocabulary.count == weights.vocabularyCount else {
