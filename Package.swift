@@ -74,11 +74,12 @@ let package = Package(
         .executableTarget(
             name: "CLI", dependencies: ["Settings", "Database", "Storage", "Archives", "JSON", argumentParser]),
         .executableTarget(
-            name: "Benchmarks", dependencies: ["VectorSearch", "TextSearch", "Storage", "Locks", "CBenchmarks", argumentParser],
+            name: "Benchmarks",
+            dependencies: ["VectorSearch", "TextSearch", "Embedding", "Storage", "Locks", "CBenchmarks", argumentParser],
             path: "Benchmarks",
             exclude: [
-                "README.md", "durability", "instance.py", "load", "make-sift", "peers.py", "requirements.txt", "text-check",
-                "search-check", "wordnet-check",
+                "README.md", "durability", "ingest", "instance.py", "load", "make-sift", "peers.py", "requirements.txt", "search-check",
+                "text-check", "wordnet-check",
             ]),
 
         // Tests mirror the targets; the end-to-end tests run the built programs behind a real nginx.

@@ -37,6 +37,11 @@ enum Machine {
     }
 }
 
+/// Prints a figure behind its name.
+func report(_ name: String, _ value: String) {
+    print(name + String(repeating: " ", count: max(26 - name.count, 1)) + value)
+}
+
 /// A number with a fixed count of decimals.
 func rounded(_ value: Double, _ decimals: Int) -> String {
     guard decimals > 0 else { return String(Int(value.rounded())) }

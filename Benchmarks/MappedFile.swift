@@ -34,3 +34,11 @@ final class MappedFile {
         munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress!), bytes.count)
     }
 }
+
+/// The lines of a file of text, of which there is at least one.
+func textLines(of path: String) throws -> [String] {
+    let file = try MappedFile(path: path)
+    let lines = file.bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+    guard !lines.isEmpty else { throw FileProblem.unusable(path, "no lines") }
+    return lines
+}

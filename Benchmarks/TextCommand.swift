@@ -45,7 +45,7 @@ struct Text: ParsableCommand {
 
     func run() throws {
         let options = TextOptions(k1: k1, b: b, stopWords: stopWords, stemmer: stemmer)
-        let (texts, queries) = (try lines(of: texts), try lines(of: queries))
+        let (texts, queries) = (try textLines(of: texts), try textLines(of: queries))
         if let terms {
             try write((texts + queries).map { Analyzer(options).terms(of: $0).map(\.text).joined(separator: " ") }, to: terms)
         }
@@ -138,17 +138,6 @@ struct Text: ParsableCommand {
         let start = now()
         try body()
         return now() - start
-    }
-
-    private func report(_ name: String, _ value: String) {
-        print(name + String(repeating: " ", count: max(26 - name.count, 1)) + value)
-    }
-
-    private func lines(of path: String) throws -> [String] {
-        let file = try MappedFile(path: path)
-        let lines = file.bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
-        guard !lines.isEmpty else { throw FileProblem.unusable(path, "no lines") }
-        return lines
     }
 
     private func write(_ lines: [String], to path: String) throws {

@@ -181,7 +181,7 @@ final class Reembedder: @unchecked Sendable {
             var failures = 0
             while true {
                 do {
-                    return try service.embed(texts, as: .document, with: model)
+                    return try service.embed(texts, as: .document, with: model, .patiently)
                 } catch {
                     let failure = APIError(error)
                     // Requests come first: that they leave no turn is no failure.

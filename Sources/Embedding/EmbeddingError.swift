@@ -17,4 +17,13 @@ package enum EmbeddingError: Error, Equatable {
     case providerFailed(model: String, provider: String, status: Int?, reason: String)
     /// The provider failed so often in a row that it is not asked for the time that `remaining` says; `reason` is what it failed with.
     case providerResting(model: String, provider: String, remaining: Duration, reason: String)
+
+    /// Whether it is one of the texts that the model or its provider does not take: without it, the others may have vectors.
+    package var isAboutTexts: Bool {
+        switch self {
+        case .noDirection: true
+        case .providerFailed(_, _, let status?, _): [400, 413, 422].contains(status)
+        default: false
+        }
+    }
 }

@@ -3,7 +3,7 @@ package import HTTPTypes
 
 /// The body of a reply that grows while the request is worked on and is too long for memory: a temporary file without a name, gone
 /// with this object or the process.
-// Sound as Sendable: one thread uses it, the one that answers the request, first to append and then to send.
+// Sound as Sendable: one thread at a time uses it, first to append and then to send.
 package final class SpooledBody: @unchecked Sendable {
     /// A system call failed with this errno.
     package struct Failed: Error, Equatable {

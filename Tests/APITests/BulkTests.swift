@@ -1,10 +1,12 @@
 import HTTP
 import HTTPTypes
+import Storage
 import TestSupport
 import Testing
 
 @testable import API
 @testable import Database
+@testable import Embedding
 
 /// Many documents in one request.
 struct BulkTests {
@@ -238,16 +240,114 @@ struct BulkTests {
         let server = try TestServer()
         let library = server.vectors()
         let body = BrokenBody(Array((document().text + "\n" + document().text + "\n{\"ti").utf8), error)
-        let request = Request(
-            method: .post, path: "\(library)/documents/stream", headers: [.contentType: "application/x-ndjson"], id: "test-1")
-
-        guard case .streamed(let respond) = server.api.handler(of: request) else { throw error }
-        let reply = Reply(respond(request, body))
+        let reply = respond(to: body, library, of: server)
 
         let lines = try reply.body.split(separator: 0x0A).map { try JSON(parsing: Array($0)) }
         #expect(lines.map { $0["line"]?.integer } == [1, 2, 3])
         #expect(lines.map { $0["error_type"]?.string } == [nil, nil, type])
         #expect(server.get(library).json["num_documents"] == 2)
+    }
+
+    @Test("a line of a stream is stored without waiting for the next one")
+    func eachSoon() throws {
+        let server = try TestServer()
+        let library = server.vectors()
+        let deadline = ContinuousClock.now + .seconds(60)
+        // Has no further line before the last one is stored.
+        let body = HesitantBody((0..<5).map { document("\($0)").text + "\n" }) { sent in
+            while server.get(library).json["num_documents"]?.integer != sent, .now < deadline { yieldThread() }
+            #expect(.now < deadline, "line \(sent) is stored")
+        }
+
+        let reply = respond(to: body, library, of: server)
+
+        #expect(reply.body.split(separator: 0x0A).count == 5)
+    }
+
+    @Test("of a stream whose storage fails the rest is not read, and the answer says why")
+    func storageFails() throws {
+        let server = try TestServer()
+        let library = server.vectors()
+        let line = document().text + "\n"
+        // Endless: only an error ends it.
+        let body = HesitantBody(sequence(first: line) { _ in line }) { sent in
+            if sent == 3 { server.service.fail(.ioFailed(operation: "write", path: "x", errno: 5)) }
+        }
+
+        let reply = respond(to: body, library, of: server)
+
+        #expect(reply.status == 503 && reply.errorType == "UnavailableError")
+    }
+
+    @Test("a text that the provider refuses fails its own line", arguments: ["documents/stream", "documents/batch"])
+    func refusedText(path: String) throws {
+        let stub = StubServer { request, _ in
+            let texts = request.json["texts"]?.array?.compactMap(\.string) ?? []
+            if texts.contains("refused") { return .json(400, [:]) }
+            return .json(200, ["embeddings": ["float": .array(texts.map { $0 == "nowhere" ? [0, 0, 0] : [3, 4, 0] })]])
+        }
+        let (server, library) = try remote(stub)
+        let texts: [JSON] = ["a", "refused", "b", "c", "nowhere", "d", "refused"]
+        var documents: [JSON] = texts.map { ["title": "t", "texts": [$0]] }
+        documents.insert(document(), at: 3)
+
+        let results =
+            path.hasSuffix("batch")
+            ? server.post("\(library)/\(path)", ["documents": .array(documents)]).json["results"]?.array ?? []
+            : try stream(documents.map(\.text).joined(separator: "\n"), to: library, of: server).body.split(separator: 0x0A)
+                .map { try JSON(parsing: Array($0)) }
+
+        #expect(results.map { $0["error_type"] == nil } == [true, false, true, true, true, false, true, false])
+        #expect(results[1]["detail"]?.string?.contains("status 400") == true)
+        #expect(results[5]["detail"]?.string?.contains("without a direction") == true)
+        #expect(server.get(library).json["num_documents"] == 5)
+    }
+
+    @Test("what has nothing to do with the texts is not tried again with fewer of them")
+    func refusedAll() throws {
+        let stub = StubServer { _, _ in .json(401, [:]) }
+        let (server, library) = try remote(stub)
+
+        let reply = post((0..<8).map { _ in ["title": "t", "texts": ["a"]] }, to: library, of: server)
+
+        #expect(reply.status == 503 && stub.requests.count == 1)
+    }
+
+    @Test("a stream waits for its turn where a request is turned away")
+    func patient() throws {
+        let stub = StubServer { _, _ in .json(200, ["embeddings": ["float": [[3, 4, 0]]]]) }
+        let (server, library) = try remote(stub, ["WORKER_THREADS": "2"])
+        let gate = server.service.embeddingGate
+        let isOpen = Shared(false)
+        let holder = Background { try gate.enter(before: .now + .seconds(30)) { isOpen.wait { $0 } } }
+        while gate.callers < 1 { yieldThread() }
+        let text: JSON = ["title": "t", "texts": ["a"]]
+
+        #expect(post([text], to: library, of: server).status == 503)
+        let body = HesitantBody([text.text + "\n"]) { sent in
+            guard sent == 1 else { return }
+            while gate.waitingCallers < 1 { yieldThread() }
+            isOpen.set(true)
+        }
+        let reply = respond(to: body, library, of: server)
+
+        try holder.value()
+        #expect(try JSON(parsing: reply.body)["error"] == nil)
+        #expect(server.get(library).json["num_documents"] == 1)
+    }
+
+    /// A server with a library of a model that the stub computes, of dimension 3.
+    private func remote(_ stub: StubServer, _ environment: [String: String] = [:]) throws -> (server: TestServer, library: String) {
+        let model = RemoteModel(name: "stub", provider: .cohere, dimension: 3, maxTokens: 9, baseURL: stub.url, summary: "s")
+        let server = try TestServer(environment, catalogue: ModelCatalogue(modelDirectory: nil, configured: [model]))
+        return (server, try #require(server.post("/v1/libraries", ["name": "n", "embedding_model": "stub"]).headers[.location]))
+    }
+
+    private func respond(to body: any IncomingBody, _ library: String, of server: TestServer) -> Reply {
+        let request = Request(
+            method: .post, path: "\(library)/documents/stream", headers: [.contentType: "application/x-ndjson"], id: "test-1")
+        guard case .streamed(let respond) = server.api.handler(of: request) else { preconditionFailure("the route takes streams") }
+        return Reply(respond(request, body))
     }
 
     @Test("a stream is refused whose results cannot be kept")
@@ -275,5 +375,24 @@ private final class BrokenBody: IncomingBody {
         guard !bytes.isEmpty else { throw error }
         defer { bytes.removeFirst(min(limit, bytes.count)) }
         return Array(bytes.prefix(limit))
+    }
+}
+
+/// Text that comes piece by piece, each when the test says so.
+private final class HesitantBody: IncomingBody {
+    private var pieces: AnyIterator<String>
+    private let beforeNext: (_ sent: Int) -> Void
+    private var sent = 0
+
+    init(_ pieces: some Sequence<String>, beforeNext: @escaping (_ sent: Int) -> Void) {
+        self.pieces = AnyIterator(pieces.makeIterator())
+        self.beforeNext = beforeNext
+    }
+
+    func read(atMost limit: Int) -> [UInt8]? {
+        beforeNext(sent)
+        guard let piece = pieces.next() else { return nil }
+        sent += 1
+        return Array(piece.utf8)
     }
 }

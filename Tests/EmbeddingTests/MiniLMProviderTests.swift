@@ -77,6 +77,41 @@ import Testing
         #expect(results.count == 40 && results.allSatisfy { $0 == expected })
     }
 
+    @Test("the vectors are the same whoever computes them, and however many at a time")
+    func sharedWork() throws {
+        let provider = try provider()
+        let many = (0..<40).map { texts[$0 % texts.count] }
+        let expected = try provider.embed(many, as: .document)
+
+        let threads = FourThreads()
+        #expect(try provider.embed(many, as: .document, deadline: nil, on: threads) == expected)
+        #expect(threads.parts.current > 10, "there was work to share")
+    }
+
+    @Test("of several that fail, one says why", arguments: [1, 9])
+    func sharedFailure(count: Int) throws {
+        let provider = try provider()
+
+        #expect(throws: EmbeddingError.deadlineExceeded) {
+            try provider.embed(Array(repeating: texts[5], count: count), as: .document, deadline: .now - .seconds(1), on: FourThreads())
+        }
+    }
+
+    private struct FourThreads: PartRunner {
+        let parts = Shared(0)
+
+        func run(_ count: Int, _ part: @escaping @Sendable (Int) -> Void) {
+            parts.update { $0 += count }
+            do {
+                try onThreads(4) { thread in
+                    for number in stride(from: thread, to: count, by: 4) { part(number) }
+                }
+            } catch {
+                preconditionFailure("parts do not throw")
+            }
+        }
+    }
+
     @Test("a model whose result has no direction is an error, not a vector")
     func noDirection() throws {
         var model = TinyModel(seed: 3)

@@ -43,8 +43,7 @@ struct BulkRoutes {
         let library = try database.library(path.identifier("id")).record
         let onConflict = try request.readQuery { $0.choice("on_conflict", default: ConflictPolicy.error) }
         let results = try SpooledBody(in: service.settings.dataDirectory) { try database.admitFile(bytes: $0) }
-        var stream = DocumentStream(service, try service.rules(for: library), onConflict, results: results)
-        try stream.read(body)
+        try DocumentStream(service, try service.rules(for: library), onConflict, results: results).read(body)
         return Response(status: .ok, headers: [.contentType: DocumentStream.mediaType], spooled: results)
     }
 }

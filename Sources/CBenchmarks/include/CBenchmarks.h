@@ -11,6 +11,10 @@ uint64_t quire_stream(const void *memory, size_t bytes, size_t ahead);
 /// Adds up a buffer, a multiple of 256 bytes, a quarter along each of four streams.
 uint64_t quire_stream_four(const void *memory, size_t bytes);
 
+/// Multiplies and adds 32-bit floats in registers, nothing else, with the widest instructions this CPU has. Returns how many
+/// operations these were, two for each element; `result` is what came of them, so that they are not left out.
+double quire_multiply_add(size_t rounds, float *result);
+
 /// Gives the memory back to the system that the allocator keeps for later.
 void quire_trim(void);
 

@@ -11,10 +11,10 @@ struct RemoteProvider: EmbeddingProvider {
     let model: RemoteModel
     let endpoint: RemoteEndpoint
 
-    /// Blocks for as long as the provider takes. Which part of a text beyond the model's limit is left out is the provider's to decide;
-    /// OpenAI refuses such a text.
+    /// Blocks for as long as the provider takes, on threads of its own: they compute nothing. Which part of a text beyond the model's
+    /// limit is left out is the provider's to decide; OpenAI refuses such a text.
     func embed(
-        _ texts: [String], as inputType: EmbeddingInputType, deadline: ContinuousClock.Instant?
+        _ texts: [String], as inputType: EmbeddingInputType, deadline: ContinuousClock.Instant?, on runner: any PartRunner
     ) throws(EmbeddingError) -> Embeddings {
         let prefix = inputType == .query ? model.queryPrefix : model.documentPrefix
         let texts = prefix.isEmpty ? texts : texts.map { prefix + $0 }

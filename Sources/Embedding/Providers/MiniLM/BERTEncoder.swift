@@ -6,7 +6,7 @@ import CEmbeddingKernels
 /// A text's vector is the same to the last bit whatever stands beside it.
 struct BERTEncoder: Sendable {
     private let weights: BERTWeights
-    private let instructionSet: InstructionSet
+    let instructionSet: InstructionSet
     private static let epsilon: Float = 1e-12
 
     init(weights: BERTWeights, instructionSet: InstructionSet) {
