@@ -90,9 +90,12 @@ let package = Package(
         .target(name: "StorageTestSupport", dependencies: ["Storage", "Locks"], path: "Tests/StorageTestSupport"),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Locks", "CPlatform", "TestSupport", "StorageTestSupport"]),
         .testTarget(name: "ArchivesTests", dependencies: ["Archives", "Database", "Storage", "VectorSearch", "TestSupport"]),
+        .target(name: "DatabaseTestSupport", dependencies: ["Database"], path: "Tests/DatabaseTestSupport"),
         .testTarget(
             name: "DatabaseTests",
-            dependencies: ["Database", "Storage", "VectorSearch", "TextSearch", "Locks", "TestSupport", "StorageTestSupport"],
+            dependencies: [
+                "Database", "Storage", "VectorSearch", "TextSearch", "Locks", "TestSupport", "StorageTestSupport", "DatabaseTestSupport",
+            ],
             exclude: ["Fixtures"]),
         .testTarget(name: "ChunkingTests", dependencies: ["Chunking", "Embedding", "TestSupport"]),
         .testTarget(
@@ -115,7 +118,11 @@ let package = Package(
             name: "StorageExerciser", dependencies: ["Database", "Storage", "VectorSearch", "Locks"], path: "Tests/StorageExerciser"),
         .target(name: "CFaultInjection", path: "Tests/CFaultInjection"),
         .target(
-            name: "FuzzTargets", dependencies: ["Database", "Storage", "VectorSearch", "CPlatform", "StorageTestSupport"],
+            name: "FuzzTargets",
+            dependencies: [
+                "API", "Database", "Storage", "VectorSearch", "Embedding", "Settings", "JSON", "HTTP", "Locks", "CPlatform", "TestSupport",
+                "StorageTestSupport", "DatabaseTestSupport", httpTypes, logging,
+            ],
             path: "Tests/Fuzz/Targets"),
         .testTarget(
             name: "FaultTests",

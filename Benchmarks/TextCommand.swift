@@ -109,8 +109,10 @@ struct Text: ParsableCommand {
         let ordinals = (0..<UInt32(count)).map { $0 }
         var bytes: [UInt8] = []
         let encoding = fastest(of: 3) { bytes = index.encoded(slotOrdinals: ordinals) }
+        let copying = fastest(of: 3) { _ = index.copy() }
         let decoding = try fastest(of: 3) { _ = try TextIndex(decoding: bytes, options: options) }
         report("encoded in", "\(rounded(encoding * 1e3, 1)) ms, \(bytes.count) bytes")
+        report("copied in", "\(rounded(copying * 1e3, 1)) ms")
         report("decoded in", "\(rounded(decoding * 1e3, 1)) ms")
     }
 

@@ -10,13 +10,16 @@ extension Database {
         package var refused: [StorageError] = []
         /// How many libraries build their index again, because the one in the snapshot was damaged or of another version.
         package var rebuiltIndexes = 0
+        /// How many libraries made the index of their texts again, for the same reasons.
+        package var rebuiltTextIndexes = 0
     }
 
     /// Writes down everything as it is now, beside searches and changes; only what builds indexes rests meanwhile. Then the log gives up
     /// what no snapshot needs any more. When this returns, the next start loads it.
     ///
     /// One at a time: whoever comes while one is being made waits, and gets another. Without a change since the last, that is the
-    /// answer. Changes wait for as long as it takes to note which documents there are; cost besides: one pass over all vectors.
+    /// answer. Changes wait for as long as it takes to note which documents there are and to copy the indexes of texts; cost
+    /// besides: one pass over all vectors.
     ///
     /// - Throws: `storage(insufficientSpace)` and `storage(readOnly)` without a trace, and what poisoned the log.
     package func takeSnapshot() throws(DatabaseError) -> Snapshots.Info {
@@ -98,6 +101,7 @@ extension Database {
                 try loader.load()
                 loaded.snapshot = name
                 loaded.rebuiltIndexes = loader.rebuiltIndexes
+                loaded.rebuiltTextIndexes = loader.rebuiltTextIndexes
                 return (repository, reader.sequence, reader.databaseID)
             } catch .damagedSnapshot(let file, let offset, let reason) {
                 // The one before it and the log say the same, if both are there: the log will tell.

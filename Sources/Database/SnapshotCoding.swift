@@ -2,10 +2,11 @@ import Storage
 import VectorSearch
 
 /// How the state of a database is written as sections of a snapshot: for each library in order of creation, itself, its documents, the
-/// vectors of its rows, and its index. docs/file-formats.md has the fields as tables.
+/// index of their texts, the vectors of its rows, and its index. docs/file-formats.md has the fields as tables.
 ///
-/// A document names the rows of its chunks, so the index finds its rows again as it left them; what the rows are counted by, hashes
-/// and norms are made anew.
+/// A document names the rows of its chunks, so the index finds its rows again as it left them; what the rows are counted by, hashes,
+/// norms and columns are made anew. The index of texts knows chunks by their place among all of the library, which is the slot that a
+/// start gives them.
 enum SnapshotCoding {
     enum SectionType: UInt16 {
         /// Begins a library as versions up to 1.0 wrote it.
@@ -23,7 +24,10 @@ enum SnapshotCoding {
         /// Begins the successor of the library before it.
         case successor = 9
 
-        var isSkippable: Bool { self == .index }
+        /// The index of texts, made anew from these without it. Before the vectors, so that it is decoded while they are read.
+        case texts = 7
+
+        var isSkippable: Bool { self == .index || self == .texts }
 
         var beginsLibrary: Bool { [.plainLibrary, .unmarkedLibrary, .library, .successor].contains(self) }
 
@@ -53,6 +57,10 @@ enum SnapshotCoding {
             documents = BinaryWriter(capacity: documentBytes)
         }
         if !documents.bytes.isEmpty { try writer.write(type: SectionType.documents.rawValue, documents.bytes) }
+
+        if let texts = image.textBytes() {
+            try writer.writeAll(type: SectionType.texts.rawValue, isSkippable: SectionType.texts.isSkippable, texts)
+        }
 
         let step = max(1, vectorBytes / (image.record.dimension * MemoryLayout<Float>.stride))
         for start in stride(from: 0, to: image.rowCount, by: step) {
@@ -128,8 +136,10 @@ struct SnapshotLoader {
         var rows = 0
         var index: [UInt8] = []
         var isIndexIntact = true
-        /// Its texts, being indexed beside the reading of its vectors.
-        var texts: TextIndexing?
+        /// What the index of texts wrote; nil: it was damaged.
+        var texts: [UInt8]? = []
+        /// Their index, being decoded or made beside the reading of the vectors.
+        var textIndexing: TextIndexing?
     }
 
     private let reader: SnapshotReader
@@ -137,6 +147,8 @@ struct SnapshotLoader {
     private var pending: Pending?
     /// How many libraries have an index that was damaged or of another version, and build it again.
     private(set) var rebuiltIndexes = 0
+    /// How many have an index of texts that was damaged or of another version, and made it again.
+    private(set) var rebuiltTextIndexes = 0
 
     /// - Parameter repository: an empty one; not to be used if `load` throws.
     init(_ reader: SnapshotReader, into repository: Repository) {
@@ -146,14 +158,14 @@ struct SnapshotLoader {
 
     /// Reads the snapshot to its end. Cost: one pass over the file, and the norm and hash of each vector.
     ///
-    /// - Throws: `damagedSnapshot` if anything but an index is not as it was written, `unsupportedFormat`, `ioFailed`.
+    /// - Throws: `damagedSnapshot` if anything but indexes is not as it was written, `unsupportedFormat`, `ioFailed`.
     mutating func load() throws(StorageError) {
         while let section = try reader.next() {
             guard let type = SnapshotCoding.SectionType(rawValue: section.type) else {
                 if section.isSkippable { continue }
                 throw reader.damaged(section, "this version knows no section of type \(section.type)")
             }
-            guard section.isIntact || type == .index else {
+            guard section.isIntact || type.isSkippable else {
                 throw reader.damaged(section, "the section does not match its checksum")
             }
             do {
@@ -182,6 +194,9 @@ struct SnapshotLoader {
         case .vectors: try takeVectors(section.payload)
         case .index:
             if section.isIntact { pending!.index += section.payload } else { pending!.isIndexIntact = false }
+        case .texts:
+            guard pending!.textIndexing == nil else { throw malformed("an index of texts behind the vectors") }
+            pending!.texts = section.isIntact ? pending!.texts.map { $0 + section.payload } : nil
         }
     }
 
@@ -225,7 +240,8 @@ struct SnapshotLoader {
         }
         if pending!.rows == 0 {
             library.vectors.reserve(pending!.rowCount)
-            pending!.texts = TextIndexing(library.documents, library.record.text)
+            pending!.textIndexing = TextIndexing(library.documents, library.record.text, pending!.texts)
+            pending!.texts = []
         }
         var reader = BinaryReader(payload)
         let floats = try reader.readFloats(count: count * library.dimension)
@@ -249,7 +265,10 @@ struct SnapshotLoader {
             do throws(IndexDecodingError) { try vectors.restoreIndex(pending.index) } catch { rebuiltIndexes += 1 }
         }
         vectors.finishRestoring()
-        if let texts = pending.texts { pending.library.restore(texts.finish()) }
+        if let texts = pending.textIndexing?.finish() {
+            pending.library.restore(texts.index)
+            if texts.isRebuilt { rebuiltTextIndexes += 1 }
+        }
         if pending.isSuccessor { try repository.restore(successor: pending.library) } else { try repository.restore(pending.library) }
         self.pending = nil
     }

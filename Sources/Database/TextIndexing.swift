@@ -1,39 +1,64 @@
 import Locks
 import TextSearch
 
-/// The texts of documents being indexed on a thread of their own, so that a start that reads vectors meanwhile is hardly longer for it.
-// Sound as Sendable: the thread alone uses the index until it has ended, and `finish` waits for that.
-final class TextIndexing: @unchecked Sendable {
-    private let documents: [Document]
-    private let index: TextIndex
+/// The index of the texts of documents being decoded, or made, on a thread of its own, so that a start that reads vectors meanwhile is
+/// hardly longer for it.
+final class TextIndexing {
+    struct Result {
+        let index: TextIndex
+        /// The bytes were not those of an index of these texts.
+        let isRebuilt: Bool
+    }
+
+    private let work: Work
     private var thread: Thread?
 
-    init(_ documents: [Document], _ options: TextOptions) {
-        self.documents = documents
-        index = TextIndex(options)
-        thread = try? Thread("text-index") { [documents, index = Handed(index)] in Self.fill(index.index, with: documents) }
-        // Without a thread it is done by whoever asks for it.
-        if thread == nil { Self.fill(index, with: documents) }
+    /// - Parameters:
+    ///   - documents: whose chunks have the slots from 0 on, in their order.
+    ///   - bytes: what the index has written; empty: there is nothing; nil: they are damaged.
+    init(_ documents: [Document], _ options: TextOptions, _ bytes: [UInt8]?) {
+        let work = Work(documents, options, bytes)
+        self.work = work
+        thread = try? Thread("text-index") { work.result = work.run() }
     }
 
     deinit { thread?.join() }
 
-    func finish() -> TextIndex {
+    func finish() -> Result {
         thread?.join()
         thread = nil
-        return index
+        // Without a thread it is done by whoever asks for it.
+        return work.result ?? work.run()
     }
 
-    private static func fill(_ index: TextIndex, with documents: [Document]) {
-        for document in documents {
-            for chunk in document.chunks { index.insert(chunk.text, at: chunk.slot.rawValue) }
+    // Sound as Sendable: the thread alone uses `result` until it has ended, and `finish` waits for that.
+    private final class Work: @unchecked Sendable {
+        private let documents: [Document]
+        private let options: TextOptions
+        private let bytes: [UInt8]?
+        var result: Result?
+
+        init(_ documents: [Document], _ options: TextOptions, _ bytes: [UInt8]?) {
+            self.documents = documents
+            self.options = options
+            self.bytes = bytes
         }
-    }
 
-    // Sound: handed from one thread to the other.
-    private struct Handed: @unchecked Sendable {
-        let index: TextIndex
+        func run() -> Result {
+            guard let bytes, !bytes.isEmpty else { return Result(index: makeIndex(), isRebuilt: bytes == nil) }
+            let chunkCount = documents.reduce(0) { $0 + $1.chunks.count }
+            guard let index = try? TextIndex(decoding: bytes, options: options), index.slots == SlotSet(0..<UInt32(chunkCount)) else {
+                return Result(index: makeIndex(), isRebuilt: true)
+            }
+            return Result(index: index, isRebuilt: false)
+        }
 
-        init(_ index: TextIndex) { self.index = index }
+        private func makeIndex() -> TextIndex {
+            let index = TextIndex(options)
+            for document in documents {
+                for chunk in document.chunks { index.insert(chunk.text, at: chunk.slot.rawValue) }
+            }
+            return index
+        }
     }
 }

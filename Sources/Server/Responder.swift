@@ -102,6 +102,11 @@ struct Responder {
                 "indexes in the snapshot were damaged or of another version; they are built again",
                 metadata: ["libraries": "\(database.loaded.rebuiltIndexes)"])
         }
+        if database.loaded.rebuiltTextIndexes > 0 {
+            logger.warning(
+                "indexes of texts in the snapshot were damaged or of another version; they were made again from the texts",
+                metadata: ["libraries": "\(database.loaded.rebuiltTextIndexes)"])
+        }
         if database.recovery.truncatedBytes > 0 {
             logger.warning(
                 "the log ended in a torn write, which was never acknowledged; it was cut off",

@@ -26,6 +26,16 @@ struct MemoryPool {
         base = malloc(capacity)!
     }
 
+    /// Another block with the same pieces by the same numbers, and an owner of its own.
+    func copied() -> MemoryPool {
+        var copy = self
+        // `used` bytes of this block were written to, or at least belong to pieces.
+        copy.base = malloc(used)!
+        copy.capacity = used
+        copy.base.copyMemory(from: base, byteCount: used)
+        return copy
+    }
+
     func deallocate() {
         Glibc.free(base)
     }

@@ -37,7 +37,20 @@ package final class TextIndex {
         store.pool.deallocate()
     }
 
+    /// The index as it is, for whoever reads it while this one goes on. Cost: a copy of its memory.
+    package func copy() -> TextIndex {
+        let copy = TextIndex(options)
+        copy.store.pool.deallocate()
+        copy.store.pool = store.pool.copied()
+        copy.dictionary = dictionary
+        (copy.slots, copy.count, copy.lengths, copy.totalLength) = (slots, count, lengths, totalLength)
+        return copy
+    }
+
     package var termCount: Int { dictionary.count }
+
+    /// All slots that have a text are below it.
+    package var slotLimit: Int { lengths.count }
 
     /// What the index costs.
     package var sizeInBytes: Int {

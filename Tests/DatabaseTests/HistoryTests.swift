@@ -36,11 +36,17 @@ struct HistoryTests {
 
     @Test("accepts what can have happened")
     func legal() {
+        let both: [ChunkID: SequenceNumber] = [.number(2): .number(3), .number(3): .number(4)]
         let events = [
             event(0...1, upper: 1, .createdLibrary(library, .number(1))), event(2...3, upper: 2, .put(document, .number(2))),
             event(4...9, upper: 4, .put(document, .number(3))), event(5...6, upper: 3, .readDocument(document, .number(2))),
             event(7...8, upper: 3, .refused(.documentExists(document))), event(10...11, upper: 4, .put(other, .number(4))),
             event(12...15, upper: 5, .deletedDocument(document)), event(13...14, upper: 5, .found(library, [.number(3): .number(4)])),
+            event(12...15, upper: 5, .matched(library, word: "text", title: "", both, among: both)),
+            event(12...15, upper: 5, .matched(library, word: "text", title: nil, [.number(3): .number(4)], among: nil)),
+            event(12...15, upper: 5, .matched(library, word: "tex", title: nil, [:], among: both)),
+            event(12...15, upper: 5, .counted(library, title: "", MatchCount(documents: 1, chunks: 1))),
+            event(12...15, upper: 5, .counted(library, title: "x", MatchCount(documents: 0, chunks: 0))),
             event(16...17, upper: 5, .refused(.documentNotFound(document))),
             event(18...19, upper: 6, .deletedLibrary(library)), event(20...21, upper: 6, .refused(.libraryNotFound(library))),
         ]
@@ -48,8 +54,9 @@ struct HistoryTests {
         #expect(history.illegal(events).isEmpty)
     }
 
-    @Test("finds each planted fault", arguments: 0..<11)
+    @Test("finds each planted fault", arguments: 0..<17)
     func planted(number: Int) throws {
+        let both: [ChunkID: SequenceNumber] = [.number(2): .number(3), .number(3): .number(4)]
         let acknowledged = [
             event(0...1, upper: 1, .createdLibrary(library, .number(1))), event(2...3, upper: 2, .put(document, .number(2))),
             event(4...5, upper: 3, .put(document, .number(3))), event(6...7, upper: 4, .put(other, .number(4))),
@@ -62,6 +69,13 @@ struct HistoryTests {
             .found(library, [.number(2): .number(3), .number(3): .number(4), .number(9): .number(4)]), .found(.number(7), [:]),
             // Two winners of one create; an acknowledged delete that never was; refusals without a reason.
             .put(document, .number(3)), .deletedDocument(other), .refused(.chunkExists(.number(1))), .refused(.libraryNotFound(library)),
+            // Words that find half of what has them, the text that was replaced, or something with another title; lists of two states.
+            .matched(library, word: "text", title: nil, [.number(2): .number(3)], among: nil),
+            .matched(library, word: "text", title: nil, [.number(1): .number(2), .number(3): .number(4)], among: nil),
+            .matched(library, word: "text", title: "x", [.number(2): .number(3)], among: nil),
+            .matched(library, word: "text", title: nil, both, among: [.number(2): .number(3)]),
+            // A count of one version too many; an update that never was.
+            .counted(library, title: "", MatchCount(documents: 2, chunks: 3)), .updated(document, .number(3)),
         ]
         let fault = event(8...9, upper: 4, faults[number])
 

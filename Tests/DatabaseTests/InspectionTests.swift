@@ -41,11 +41,11 @@ struct InspectionTests {
         #expect(zip(log.dropFirst(), log.dropFirst(2)).allSatisfy { $0.offset + $0.bytes == $1.offset })
 
         let sections = try items(of: test.directory, snapshot.name)
-        #expect(sections.map(\.type) == ["snapshot", "library", "documents", "vectors"])
+        #expect(sections.map(\.type) == ["snapshot", "library", "documents", "texts", "vectors"])
         #expect(sections[0].sequence == .number(4) && sections[0].bytes == snapshot.bytes)
         #expect(sections[1].text.contains("1 documents, 2 rows"))
         #expect(sections[2].text.contains("\"kept\""))
-        #expect(sections[3].text == "2 rows")
+        #expect(sections[4].text == "2 rows")
         #expect(try items(of: test.directory, "CURRENT").map(\.text) == ["a start loads \(snapshot.name)"])
         #expect(try test.directory.names() == names)
     }
@@ -83,11 +83,11 @@ struct InspectionTests {
         try test.database.waitUntilIndexed(library)
         let snapshot = try test.database.takeSnapshot()
         let sections = try items(of: test.directory, snapshot.name)
-        #expect(sections.map(\.type) == ["snapshot", "library", "documents", "vectors", "index"])
+        #expect(sections.map(\.type) == ["snapshot", "library", "documents", "texts", "vectors", "index"])
 
         let log = "wal-0000000000000001.log"
         let records = try items(of: test.directory, log)
-        for (name, offset) in [(snapshot.name, 20), (log, 20), ("CURRENT", 3), (snapshot.name, Int(sections[4].offset) + 40)] {
+        for (name, offset) in [(snapshot.name, 20), (log, 20), ("CURRENT", 3), (snapshot.name, Int(sections[5].offset) + 40)] {
             var bytes = try contents(of: test.directory / name)
             bytes[offset] ^= 1
             try test.directory.write(name, bytes)

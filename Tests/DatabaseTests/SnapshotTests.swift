@@ -3,6 +3,7 @@ import Glibc
 import Storage
 import TestSupport
 import Testing
+import TextSearch
 import VectorSearch
 
 @testable import Database
@@ -43,7 +44,8 @@ struct SnapshotTests {
         try test.reopen()
 
         #expect(test.database.loaded.snapshot == info.name)
-        #expect(test.database.loaded.refused.isEmpty && test.database.loaded.rebuiltIndexes == 0)
+        #expect(test.database.loaded.refused.isEmpty)
+        #expect(test.database.loaded.rebuiltIndexes == 0 && test.database.loaded.rebuiltTextIndexes == 0)
         #expect(test.database.recovery.recordsReplayed == 0)
         #expect(try test.database.dump() == written)
 
@@ -214,14 +216,103 @@ struct SnapshotTests {
         #expect(try test.database.indexStatus(of: library).statistics.indexed == 1000)
     }
 
-    @Test("a flipped bit anywhere in the newest snapshot changes nothing that is read", arguments: 0..<2)
-    func flips(part: Int) throws {
+    enum TextDamage: CaseIterable {
+        case flipped, ofOtherVersion, ofOtherSlots, empty
+    }
+
+    @Test(
+        "an index of texts that is damaged or of another version is made again from the texts, and that is said",
+        arguments: TextDamage.allCases)
+    func damagedTexts(_ damage: TextDamage) throws {
+        let test = try TestDatabase()
+        let library = try test.database.makeLibrary()
+        try fillWithTexts(test.database, library)
+        let state = try test.database.dump()
+        let info = try test.database.takeSnapshot()
+        try test.close()
+        switch damage {
+        case .flipped: try flip(info.name, in: test, at: try offsetOfTexts(info, in: test) + 100)
+        case .ofOtherVersion: try rewriteTexts(info, in: test) { $0[0] += 1 }
+        case .ofOtherSlots:
+            let other = TextIndex()
+            other.insert("a fox", at: 1000)
+            try rewriteTexts(info, in: test) { $0 = other.encoded(slotOrdinals: (0...1000).map { $0 }) }
+        case .empty: try rewriteTexts(info, in: test) { $0 = [1] }
+        }
+
+        let verification = try Verification.ofDirectory(test.directory.path)
+        try test.open()
+
+        #expect(test.database.loaded.snapshot == info.name && test.database.loaded.refused.isEmpty)
+        #expect(test.database.loaded.rebuiltTextIndexes == 1 && test.database.loaded.rebuiltIndexes == 0)
+        #expect(try test.database.dump() == state)
+        let problems = verification.components.first { $0.kind == .state }?.problems
+        #expect(problems == ["an index of texts is damaged, or of another version; a start makes it again from the texts"])
+    }
+
+    @Test("an index of other texts, with checksums that hold, is what a test that compares dumps would see")
+    func plantedTexts() throws {
+        let test = try TestDatabase()
+        let library = try test.database.makeLibrary()
+        try fillWithTexts(test.database, library)
+        let state = try test.database.dump()
+        let info = try test.database.takeSnapshot()
+        try test.close()
+        let other = TextIndex()
+        for (slot, chunk) in state.libraries[0].documents.flatMap(\.chunks).enumerated() {
+            other.insert(slot == 7 ? "a badger" : chunk.text, at: UInt32(slot))
+        }
+        try rewriteTexts(info, in: test) { $0 = other.encoded(slotOrdinals: (0..<UInt32(other.count)).map { $0 }) }
+
+        try test.open()
+
+        #expect(test.database.loaded.refused.isEmpty && test.database.loaded.rebuiltTextIndexes == 0)
+        let found = try test.database.dump()
+        #expect(found != state && found.libraries[0] != found.libraries[0].withExpectedSearch())
+        #expect(found.libraries[0].documents == state.libraries[0].documents && found.libraries[0].flaws.isEmpty)
+    }
+
+    private func offsetOfTexts(_ info: Snapshots.Info, in test: TestDatabase) throws -> Int {
+        let reader = try Snapshots(directory: test.directory.path, fileSystem: test.fileSystem).open(info.name)
+        while let section = try reader.next() {
+            if section.type == SnapshotCoding.SectionType.texts.rawValue { return Int(section.offset) }
+        }
+        return try #require(nil as Int?)
+    }
+
+    /// Writes the snapshot anew, with other bytes of the index of texts.
+    private func rewriteTexts(_ info: Snapshots.Info, in test: TestDatabase, _ change: (inout [UInt8]) -> Void) throws {
+        let snapshots = Snapshots(directory: test.directory.path, fileSystem: test.fileSystem)
+        let reader = try snapshots.open(info.name)
+        var sections: [(SnapshotSection, [UInt8])] = []
+        while let section = try reader.next() {
+            var payload = section.payload
+            if section.type == SnapshotCoding.SectionType.texts.rawValue { change(&payload) }
+            sections.append((section, payload))
+        }
+        #expect(sections.contains { $0.0.payload != $0.1 })
+        _ = try snapshots.write(reader.sequence, of: reader.databaseID, madeAt: 0) { (writer) throws(StorageError) in
+            for (section, payload) in sections {
+                try writer.write(type: section.type, isSkippable: section.isSkippable, payload)
+            }
+        }
+    }
+
+    enum Damage: CaseIterable {
+        case flipped, cutOff
+    }
+
+    @Test(
+        "a newest snapshot with a flipped bit anywhere, or cut off anywhere, changes nothing that is read or found, by vectors and words",
+        arguments: Damage.allCases, 0..<2)
+    func damaged(_ damage: Damage, part: Int) throws {
         let test = try TestDatabase()
         let library = try test.database.makeLibrary(index: IndexConfiguration(.hnsw))
-        try test.database.fill(library, count: 30)
+        try fillWithTexts(test.database, library)
         try test.database.waitUntilIndexed(library)
         let info = try test.database.takeSnapshot()
         let state = try test.database.dump()
+        #expect(state.libraries[0] == state.libraries[0].withExpectedSearch())
         try test.close()
         let kept = try files(of: test)
         let step = count("QUIRE_SNAPSHOT_FLIP_STEP", standard: 32)
@@ -230,15 +321,33 @@ struct SnapshotTests {
                 try FileManager.default.removeItem(atPath: test.directory / name)
             }
             for (name, bytes) in kept { try test.directory.write(name, bytes) }
-            try flip(info.name, in: test, at: offset)
+            switch damage {
+            case .flipped: try flip(info.name, in: test, at: offset)
+            case .cutOff: try test.directory.write(info.name, Array(kept[info.name]![..<offset]))
+            }
 
             try test.open()
 
             #expect(try test.database.dump() == state, "byte \(offset)")
+            let loaded = test.database.loaded
             #expect(
-                !test.database.loaded.refused.isEmpty || test.database.loaded.rebuiltIndexes == 1, "byte \(offset): it was not noticed")
+                !loaded.refused.isEmpty || loaded.rebuiltIndexes + loaded.rebuiltTextIndexes == 1, "byte \(offset): it was not noticed")
             try test.close()
         }
+    }
+
+    /// Thirty chunks whose texts share some of their words, one of them replaced and one of them gone.
+    private func fillWithTexts(_ database: Database, _ library: LibraryID) throws {
+        let words = ["a fox", "two foxes", "the river bank", "stones", "a stone in the river", ""]
+        var generator = SplitMix(seed: 1)
+        for document in 0..<10 {
+            let chunks = (0..<3).map { number in
+                chunk(3 * document + number, generator.vector(), text: "\(words[(document + number) % words.count]) \(document)")
+            }
+            _ = try database.putDocument(id: .number(document), in: library, metadata: generator.metadata(), chunks: chunks)
+        }
+        try database.put(1, in: library, [chunk(100, generator.vector(), text: "another fox")], onConflict: .replace)
+        try database.deleteDocument(.number(2))
     }
 
     @Test("the log gives up what no snapshot needs, and no more")
@@ -296,14 +405,18 @@ struct SnapshotTests {
                 var generator = SplitMix(seed: UInt64(writer))
                 for round in 0..<60 {
                     let number = 1000 * (writer + 1) + round
-                    try test.database.put(number, in: libraries[round % 2], [chunk(number, generator.vector())])
+                    let text = "fox \(round % 5)"
+                    try test.database.put(number, in: libraries[round % 2], [chunk(number, generator.vector(), text: text)])
                     if round % 3 == 2 { try test.database.deleteDocument(.number(number - 1)) }
                 }
             }
         }
         let reader = Background {
             var generator = SplitMix(seed: 77)
-            while !isOver.current { _ = try test.database.find(generator.vector(), in: libraries[0], count: 5) }
+            while !isOver.current {
+                _ = try test.database.find(generator.vector(), in: libraries[0], count: 5)
+                _ = try test.database.search(in: libraries[1], SearchQuery(.hybrid, vector: generator.vector(), text: "fox 3", count: 5))
+            }
         }
         var taken = 0
         while writers.contains(where: { !$0.hasEnded }) {
@@ -316,6 +429,7 @@ struct SnapshotTests {
         #expect(taken >= 2)
         let state = try test.database.dump()
         #expect(state.libraries.reduce(0) { $0 + $1.documents.count } == 4 * 40)
+        #expect(state.libraries == state.libraries.map { $0.withExpectedSearch() })
 
         try test.reopen()
 
@@ -363,7 +477,7 @@ struct SnapshotTests {
             let builder = IndexBuilder(threads: 0)
             let snapshots = Snapshots(directory: copy.directory, fileSystem: test.fileSystem)
             let state = try #require(try Database.loadSnapshot(snapshots, try snapshots.candidates(), builder, &loaded))
-            #expect(loaded.refused.isEmpty && loaded.rebuiltIndexes == 0)
+            #expect(loaded.refused.isEmpty && loaded.rebuiltIndexes == 0 && loaded.rebuiltTextIndexes == 0)
             var expected: [DocumentID: Document] = [:]
             for version in versions.current where version.sequence <= copy.sequence {
                 if version.sequence > expected[version.id]?.sequence ?? .zero { expected[version.id] = version }
@@ -374,6 +488,8 @@ struct SnapshotTests {
                 let found = state.repository.document(id)
                 #expect(found?.sequence == version.sequence && found?.chunks.map(\.text) == [version.metadata.title])
             }
+            // What its words find is what is in it, too.
+            #expect(try #require(state.repository.library(library)).findsItsTexts)
         }
     }
 

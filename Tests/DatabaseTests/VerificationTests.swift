@@ -37,7 +37,7 @@ struct VerificationTests {
 
         #expect(verification.isIntact)
         #expect(verification.components.map(\.kind) == [.current, .snapshot, .snapshot, .segment, .segment, .state, .library, .index])
-        #expect(try component(.snapshot, of: verification).figure(.sections) == 4)
+        #expect(try component(.snapshot, of: verification).figure(.sections) == 5)
         #expect(verification.components.filter { $0.kind == .segment }.map { $0.figure(.records) } == [1, 1])
         let state = try component(.state, of: verification)
         #expect(state.figure(.libraries) == 1 && state.figure(.documents) == 3 && state.figure(.records) == 1)

@@ -69,6 +69,23 @@ struct TextIndexCodingTests {
         #expect(try TextIndex(decoding: bytes, options: TextOptions()).search("fox", count: 99) == expected.search("fox", count: 99))
     }
 
+    @Test("of a copy are those of the index, and stay so when that changes, as it stays when the copy does")
+    func copies() {
+        let (index, texts) = makeIndex(500, seed: 80)
+        let before = index.encodedInPlace
+
+        let copy = index.copy()
+        #expect(copy.encodedInPlace == before && copy.search("fox", count: 99) == index.search("fox", count: 99))
+        for slot in stride(from: 0, to: 500, by: 2) { #expect(index.remove(texts[slot], at: UInt32(slot))) }
+        for slot in stride(from: 0, to: 500, by: 2) { index.insert("xylophone \(slot)", at: UInt32(slot)) }
+        #expect(copy.encodedInPlace == before)
+
+        let after = index.encodedInPlace
+        for slot in stride(from: 1, to: 500, by: 2) { #expect(copy.remove(texts[slot], at: UInt32(slot))) }
+        copy.insert("zither", at: 700)
+        #expect(index.encodedInPlace == after && copy.search("zither").slots.map(\.slot) == [700])
+    }
+
     @Test("of an empty index are an empty index")
     func empty() throws {
         #expect(try TextIndex(decoding: TextIndex().encodedInPlace, options: TextOptions()).count == 0)

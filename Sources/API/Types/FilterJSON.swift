@@ -1,10 +1,10 @@
-import Database
+package import Database
 import HTTP
-import JSON
+package import JSON
 
 /// Reads the filter language: docs/search.md has it as a table. Every problem is noted at its place.
 extension JSONValue {
-    func filter() -> Filter? {
+    package func filter() -> Filter? {
         var reader = FilterReader()
         return reader.filter(self, depth: 1)
     }

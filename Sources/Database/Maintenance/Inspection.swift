@@ -149,7 +149,7 @@ extension Inspection.Item {
             text = SnapshotCoding.summary(ofDocuments: section.payload, type!)
         case .vectors:
             text = library.map { "\(section.payload.count / (4 * $0.dimension)) rows" } ?? ""
-        case .index, nil:
+        case .index, .texts, nil:
             break
         }
     }

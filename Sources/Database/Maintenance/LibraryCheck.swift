@@ -1,8 +1,10 @@
 import Locks
 import Storage
+import TextSearch
 import VectorSearch
 
-/// Whether a library in memory agrees with itself: documents, the rows that their chunks hold, the vectors of these, the index.
+/// Whether a library in memory agrees with itself: documents, the rows that their chunks hold, the vectors of these, the index, and that
+/// of their texts.
 ///
 /// Goes through the library in slices, each under the read lock, and from slice to slice by what does not move when the library
 /// changes: the sequence of a document's creation, the number of a row. So each slice is judged by one state, and writers wait for
@@ -40,7 +42,7 @@ final class LibraryCheck {
             let counts = [
                 ("documents", library.documents.count, repository.documentCount(of: library.id)),
                 ("chunks", library.chunkCount, statistics.totalReferences),
-                ("vectors", library.vectors.liveRows, statistics.uniqueVectors),
+                ("vectors", library.vectors.liveRows, statistics.uniqueVectors), ("texts", library.chunkCount, library.texts.count),
             ]
             for (what, count, other) in counts where count != other { content.report("\(count) \(what) are counted, and \(other)") }
         }
@@ -75,6 +77,7 @@ final class LibraryCheck {
             if !library.chunkTable.contains(document, chunk) {
                 content.report("chunk \(chunk.id) is not found by its row \(chunk.row.rawValue)")
             }
+            if !library.texts.slots.contains(chunk.slot.rawValue) { content.report("chunk \(chunk.id) is not in the index of texts") }
         }
     }
 

@@ -40,6 +40,9 @@ package struct Verification: Sendable {
             for _ in 0..<state.loaded.rebuiltIndexes {
                 component.report("an index is damaged, or of another version; a start builds it again")
             }
+            for _ in 0..<state.loaded.rebuiltTextIndexes {
+                component.report("an index of texts is damaged, or of another version; a start makes it again from the texts")
+            }
             components += state.repository.check(as: component)
         } catch {
             component.report("a start would be refused: \(error)")

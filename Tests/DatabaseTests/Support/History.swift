@@ -6,6 +6,7 @@ import Storage
 struct Event: Sendable {
     enum Observation: Sendable {
         case put(DocumentID, SequenceNumber)
+        case updated(DocumentID, SequenceNumber)
         case deletedDocument(DocumentID)
         case createdLibrary(LibraryID, SequenceNumber)
         case deletedLibrary(LibraryID)
@@ -14,6 +15,9 @@ struct Event: Sendable {
         case readDocument(DocumentID, SequenceNumber)
         /// Everything that a search of the library found: chunks and the versions of the documents they are from.
         case found(LibraryID, [ChunkID: SequenceNumber])
+        /// The chunks with this word, of documents with this title if one is given; and, if both lists were searched, all that there were.
+        case matched(LibraryID, word: String, title: String?, [ChunkID: SequenceNumber], among: [ChunkID: SequenceNumber]?)
+        case counted(LibraryID, title: String, MatchCount)
     }
 
     let started: Int
@@ -34,7 +38,15 @@ struct History {
 
     private struct State {
         var libraries: Set<LibraryID> = []
-        var documents: [DocumentID: (library: LibraryID, sequence: SequenceNumber, chunks: [ChunkID])] = [:]
+        var documents: [DocumentID: Version] = [:]
+
+        struct Version {
+            let library: LibraryID
+            let sequence: SequenceNumber
+            let title: String
+            /// Their texts.
+            let chunks: [ChunkID: String]
+        }
 
         mutating func apply(_ mutation: Mutation, at sequence: SequenceNumber) {
             switch mutation {
@@ -43,11 +55,16 @@ struct History {
             case .deleteLibrary(let id):
                 libraries.remove(id)
                 documents = documents.filter { $0.value.library != id }
-            case .putDocument(let record): documents[record.id] = (record.libraryID, sequence, record.chunks.map(\.id))
+            case .putDocument(let record):
+                documents[record.id] = Version(
+                    library: record.libraryID, sequence: sequence, title: record.metadata.title,
+                    chunks: Dictionary(uniqueKeysWithValues: record.chunks.map { ($0.id, $0.text) }))
             case .updateDocument(let update):
-                let kept = documents[update.id]!.chunks.filter { !update.removed.contains($0) }
-                let new = update.put.map(\.id).filter { !kept.contains($0) }
-                documents[update.id] = (update.libraryID, sequence, kept + new)
+                let old = documents[update.id]!
+                let kept = old.chunks.filter { !update.removed.contains($0.key) }
+                documents[update.id] = Version(
+                    library: update.libraryID, sequence: sequence, title: update.metadata?.title ?? old.title,
+                    chunks: kept.merging(update.put.map { ($0.id, $0.text) }) { $1 })
             case .deleteDocument(let id, _, _): documents[id] = nil
             }
         }
@@ -57,17 +74,30 @@ struct History {
             case .libraryNotFound(let id): !libraries.contains(id)
             case .documentNotFound(let id): documents[id] == nil
             case .documentExists(let id): documents[id] != nil
-            case .chunkExists(let id): documents.values.contains { $0.chunks.contains(id) }
+            case .chunkExists(let id): documents.values.contains { $0.chunks[id] != nil }
             // For how long an index is built, no history says.
             case .indexIsChanging(let id): libraries.contains(id)
             default: false
             }
         }
 
-        func chunks(in library: LibraryID) -> [ChunkID: SequenceNumber] {
-            documents.values.filter { $0.library == library }.reduce(into: [:]) { chunks, document in
-                for chunk in document.chunks { chunks[chunk] = document.sequence }
+        /// - Parameter word: nil: with any text.
+        func chunks(in library: LibraryID, word: String? = nil, title: String? = nil) -> [ChunkID: SequenceNumber] {
+            versions(in: library, title: title).reduce(into: [:]) { chunks, document in
+                for (id, text) in document.chunks {
+                    if let word, !text.split(separator: " ").contains(Substring(word)) { continue }
+                    chunks[id] = document.sequence
+                }
             }
+        }
+
+        func count(in library: LibraryID, title: String) -> MatchCount {
+            let versions = versions(in: library, title: title).filter { !$0.chunks.isEmpty }
+            return MatchCount(documents: versions.count, chunks: versions.reduce(0) { $0 + $1.chunks.count })
+        }
+
+        private func versions(in library: LibraryID, title: String?) -> [Version] {
+            documents.values.filter { $0.library == library && $0.title == title ?? $0.title }
         }
     }
 
@@ -114,6 +144,8 @@ struct History {
         switch event.observation {
         case .put(let id, let sequence):
             return at(sequence) { if case .putDocument(let record) = $0 { record.id == id } else { false } }
+        case .updated(let id, let sequence):
+            return at(sequence) { if case .updateDocument(let update) = $0 { update.id == id } else { false } }
         case .createdLibrary(let id, let sequence):
             return at(sequence) { if case .createLibrary(let record) = $0 { record.id == id } else { false } }
         case .deletedDocument(let id):
@@ -122,7 +154,7 @@ struct History {
             return first { if case .deleteLibrary(id) = $0 { true } else { false } }
         case .rebuiltIndex(let id):
             return first { if case .rebuildIndex(id, _, _) = $0 { true } else { false } }
-        case .refused, .readDocument, .found:
+        case .refused, .readDocument, .found, .matched, .counted:
             return nil
         }
     }
@@ -132,7 +164,7 @@ struct History {
         guard lower <= upper else { return false }
         let window = states[lower...upper]
         switch event.observation {
-        case .put, .deletedDocument, .createdLibrary, .deletedLibrary, .rebuiltIndex:
+        case .put, .updated, .deletedDocument, .createdLibrary, .deletedLibrary, .rebuiltIndex:
             return change(of: event, after: lower) != nil
         case .refused(let error):
             return window.contains { $0.allows(error) }
@@ -140,6 +172,13 @@ struct History {
             return window.contains { $0.documents[id]?.sequence == sequence }
         case .found(let library, let chunks):
             return window.contains { $0.libraries.contains(library) && $0.chunks(in: library) == chunks }
+        case .matched(let library, let word, let title, let chunks, let all):
+            return window.contains { state in
+                state.libraries.contains(library) && state.chunks(in: library, word: word, title: title) == chunks
+                    && all ?? state.chunks(in: library, title: title) == state.chunks(in: library, title: title)
+            }
+        case .counted(let library, let title, let count):
+            return window.contains { $0.libraries.contains(library) && $0.count(in: library, title: title) == count }
         }
     }
 }

@@ -37,7 +37,7 @@ struct Model {
                 library.indexedRows = library.uniqueVectors
                 library.totalReferences = chunks.count
                 library.found = search(in: library, [1, 0, 0, 0], count: 10_000).map(\.1)
-                return library
+                return library.withExpectedSearch()
             })
     }
 
