@@ -14,6 +14,8 @@ struct DatabaseState: Equatable {
         let times: [String]
         var documents: [Document] = []
         var nearest: [ChunkID] = []
+        /// By the words of the samples.
+        var matching: [ChunkID] = []
     }
 
     fileprivate struct Document: Equatable {
@@ -55,6 +57,7 @@ struct DatabaseState: Equatable {
         } while cursor != nil
         let query = [1] + [Float](repeating: 0, count: view.record.dimension - 1)
         library.nearest = try database.search(in: id, query: query, count: 1000, isExact: true).hits.map(\.chunk.id)
+        library.matching = try database.search(in: id, SearchQuery(.keyword, text: "text 1 2", count: 1000)).hits.map(\.chunk.id)
         // By whatever index there is.
         let found = try database.search(in: id, query: query, count: 5).hits
         try promise(

@@ -19,7 +19,8 @@ package protocol FuzzTarget: Sendable {
 }
 
 package let fuzzTargets: [String: any FuzzTarget] = [
-    "log": LogTarget(), "snapshot": SnapshotTarget(), "records": RecordsTarget(), "index": IndexTarget(),
+    "log": LogTarget(), "snapshot": SnapshotTarget(), "records": RecordsTarget(), "index": IndexTarget(), "requests": RequestsTarget(),
+    "filter": FilterTarget(),
 ]
 
 /// What the product did with an input and should not have done.

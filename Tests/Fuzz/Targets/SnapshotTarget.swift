@@ -32,7 +32,7 @@ struct SnapshotTarget: FuzzTarget {
         case 0: mutator.overwrite(&snapshot.header, snapshot.header.indices)
         case 1: snapshot.sections.remove(at: index)
         case 2: snapshot.sections.insert(snapshot.sections[index], at: mutator.choose(snapshot.sections.count))
-        case 3: snapshot.sections[index].type = UInt16(mutator.choose(6))
+        case 3: snapshot.sections[index].type = UInt16(mutator.choose(8))
         case 4: snapshot.sections[index].flags ^= 1
         // Most changes keep the length: one that does not is seldom more than a payload that ends early.
         case 5: mutator.change(&snapshot.sections[index].payload, limit: limit - input.count + snapshot.sections[index].payload.count)
