@@ -315,7 +315,10 @@ struct BulkTests {
 
     @Test("a stream waits for its turn where a request is turned away")
     func patient() throws {
-        let stub = StubServer { _, _ in .json(200, ["embeddings": ["float": [[3, 4, 0]]]]) }
+        let stub = StubServer { request, _ in
+            let texts = request.json["texts"]?.array ?? []
+            return .json(200, ["embeddings": ["float": .array(texts.map { _ in [3, 4, 0] })]])
+        }
         let (server, library) = try remote(stub, ["WORKER_THREADS": "2"])
         let gate = server.service.embeddingGate
         let isOpen = Shared(false)
