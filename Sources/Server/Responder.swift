@@ -97,15 +97,11 @@ struct Responder {
                 "a snapshot is damaged; it was renamed, and everything in it came from the one before it and the log",
                 metadata: ["error": "\(error)"])
         }
-        if database.loaded.rebuiltIndexes > 0 {
+        let rebuilt = [("vectors", database.loaded.rebuiltIndexes), ("texts", database.loaded.rebuiltTextIndexes)]
+        for (what, libraries) in rebuilt where libraries > 0 {
             logger.warning(
                 "indexes in the snapshot were damaged or of another version; they are built again",
-                metadata: ["libraries": "\(database.loaded.rebuiltIndexes)"])
-        }
-        if database.loaded.rebuiltTextIndexes > 0 {
-            logger.warning(
-                "indexes of texts in the snapshot were damaged or of another version; they were made again from the texts",
-                metadata: ["libraries": "\(database.loaded.rebuiltTextIndexes)"])
+                metadata: ["of": "\(what)", "libraries": "\(libraries)"])
         }
         if database.recovery.truncatedBytes > 0 {
             logger.warning(
