@@ -1,3 +1,4 @@
+import Glibc
 import Locks
 package import Storage
 
@@ -145,13 +146,24 @@ package final class Database: @unchecked Sendable {
         try log.close()
     }
 
-    /// Makes the directory and what is missing above it. A new one is on disk before anything in it is acknowledged.
+    /// Makes the directory and what is missing above it. A new one is on disk before anything in it is acknowledged: as long as there is no
+    /// log, a start that made it may have ended before that.
     private static func makeDirectories(_ path: String, _ fileSystem: any FileSystem) throws(StorageError) {
+        var parents: [(path: String, hasNew: Bool)] = []
         var parent = path.hasPrefix("/") ? "/" : "."
         for name in path.split(separator: "/") {
             let directory = parent == "/" ? "/\(name)" : "\(parent)/\(name)"
-            if try fileSystem.makeDirectory(directory) { try fileSystem.synchronizeDirectory(parent) }
+            parents.append((parent, try fileSystem.makeDirectory(directory)))
             parent = directory
+        }
+        guard try LogFiles(directory: path, fileSystem: fileSystem).segments().isEmpty else { return }
+        for parent in parents {
+            do throws(StorageError) {
+                try fileSystem.synchronizeDirectory(parent.path)
+            } catch .ioFailed(_, _, EACCES) where !parent.hasNew {
+                // In one that it may not read, this program has made nothing.
+                continue
+            }
         }
     }
 

@@ -123,6 +123,35 @@ struct FailureTests {
         #expect(try test.database.dump() == before)
     }
 
+    @Test("that could not keep a new directory is asked for it by the next start, before anything is acknowledged")
+    func newDirectory() throws {
+        let parent = TemporaryDirectory()
+        let fileSystem = ControlledFileSystem()
+        fileSystem.failDirectorySync(EIO, after: 0)
+        #expect(throws: StorageError.self) { try Database(directory: parent / "data/quire", fileSystem: fileSystem) }
+
+        try Database(directory: parent / "data/quire", fileSystem: fileSystem).close()
+        #expect(fileSystem.syncedDirectories.contains(parent.path) && fileSystem.syncedDirectories.contains(parent / "data"))
+
+        // From then on it has been there.
+        let before = fileSystem.syncedDirectories.count { $0 == parent.path }
+        try Database(directory: parent / "data/quire", fileSystem: fileSystem).close()
+        #expect(fileSystem.syncedDirectories.count { $0 == parent.path } == before)
+    }
+
+    @Test("that has a directory in one which nobody may read is started in all the same")
+    func unreadableParent() throws {
+        let parent = TemporaryDirectory()
+        let fileSystem = ControlledFileSystem()
+        #expect(try LocalFileSystem().makeDirectory(parent / "data"))
+        // The root is the first whose names are synced.
+        fileSystem.failDirectorySync(EACCES, after: 0)
+
+        try Database(directory: parent / "data", fileSystem: fileSystem).close()
+
+        #expect(fileSystem.syncedDirectories.contains(parent.path))
+    }
+
     @Test("that fails otherwise in a write stops all changes, too")
     func failedWrite() throws {
         test.fileSystem.failNextWrite(EIO)

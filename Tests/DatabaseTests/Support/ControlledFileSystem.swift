@@ -25,6 +25,7 @@ final class ControlledFileSystem: FileSystem {
         var keepsFailing = false
         var syncError: Int32?
         var directorySyncError: (errno: Int32, after: Int)?
+        var syncedDirectories: [String] = []
         var freeBytes = Int.max
     }
 
@@ -74,6 +75,9 @@ final class ControlledFileSystem: FileSystem {
     /// One sync of a directory fails, after others that do not.
     func failDirectorySync(_ errno: Int32, after passes: Int) { state.update { $0.directorySyncError = (errno, passes) } }
 
+    /// The directories that were synced while no sync was to fail.
+    var syncedDirectories: [String] { state.current.syncedDirectories }
+
     /// What is said to be free on the disk.
     func setFreeBytes(_ bytes: Int) { state.update { $0.freeBytes = bytes } }
 
@@ -90,7 +94,10 @@ final class ControlledFileSystem: FileSystem {
     func freeBytes(_ directory: String) throws(StorageError) -> Int { state.current.freeBytes }
     func synchronizeDirectory(_ path: String) throws(StorageError) {
         let planned: Int32? = state.update { state in
-            guard let (errno, passes) = state.directorySyncError else { return nil }
+            guard let (errno, passes) = state.directorySyncError else {
+                state.syncedDirectories.append(path)
+                return nil
+            }
             state.directorySyncError = passes == 0 ? nil : (errno, passes - 1)
             return passes == 0 ? errno : nil
         }
