@@ -42,7 +42,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         /// Transfers at most this many bytes and succeeds.
         case short(Int)
         /// Writes this many bytes and fails all the same. A sync syncs nothing, and what it was to sync never will be unless it is written
-        /// again, though it is read as if it were there.
+        /// again, though it is read as if it were there; so are names that a sync of the directory was to sync, unless they are made again.
         case partial(Int, Int32)
     }
 
@@ -122,8 +122,9 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     private let lock = Lock()
     private let called = Condition()
     private var names: [String: Node]
-    /// The names as they were at the last sync of the directory, then after each change.
-    private var history: [[String: Node]]
+    /// The names as the disk has them, and what has become of them since the last sync of the directory, in order.
+    private var durableNames: [String: Node]
+    private var pendingNames: [[(path: String, node: Node?)]] = []
     private var counts: [Operation: Int] = [:]
     private var calls = 0
     /// Asked before each call, without the lock: it may block.
@@ -135,7 +136,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         _ files: [String: [UInt8]] = [:], capacity: Int? = nil, fault: @escaping @Sendable (Call) -> Fault? = { _ in nil }
     ) {
         names = files.mapValues { Node($0, countsBlocks: capacity != nil) }
-        history = [names]
+        durableNames = names
         self.capacity = capacity
         self.fault = fault
     }
@@ -170,7 +171,8 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     package func filesAfterPowerLoss(_ generator: inout some RandomNumberGenerator) -> [String: [UInt8]] {
         lock.withLock {
             let survival = [0, 0.1, 0.5, 0.9, 1].randomElement(using: &generator)!
-            let survivors = history.randomElement(using: &generator)!
+            let changes = (0...pendingNames.count).randomElement(using: &generator)!
+            let survivors = names(after: changes)
             var files: [String: [UInt8]] = [:]
             // Sorted, so that a seed means the same in every run.
             for (path, node) in survivors.sorted(by: { $0.key < $1.key }) {
@@ -182,6 +184,17 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
             }
             return files
         }
+    }
+
+    /// The names on the disk if the first of the changes since the last sync of the directory had come to it. With the lock held.
+    private func names(after changes: Int) -> [String: Node] {
+        pendingNames.prefix(changes).joined().reduce(into: durableNames) { names, change in names[change.path] = change.node }
+    }
+
+    /// Has the names change together. With the lock held.
+    private func change(_ changes: [(path: String, node: Node?)]) {
+        for (path, node) in changes { names[path] = node }
+        pendingNames.append(changes)
     }
 
     /// How many of `count` bytes at `offset` have a place. With the lock held.
@@ -199,8 +212,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
                 if let node = names[path] {
                     node.make(.truncate(0))
                 } else {
-                    names[path] = Node([], countsBlocks: capacity != nil)
-                    history.append(names)
+                    change([(path, Node([], countsBlocks: capacity != nil))])
                 }
             }
             guard let node = names[path] else { throw .ioFailed(operation: "open", path: path, errno: ENOENT) }
@@ -221,23 +233,23 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
 
     package func rename(_ source: String, to destination: String) throws(StorageError) {
         try perform(.rename, source) { () throws(StorageError) in
-            guard let node = names.removeValue(forKey: source) else {
-                throw .ioFailed(operation: "rename", path: source, errno: ENOENT)
-            }
-            names[destination] = node
-            history.append(names)
+            guard let node = names[source] else { throw .ioFailed(operation: "rename", path: source, errno: ENOENT) }
+            change([(source, nil), (destination, node)])
         }
     }
 
     package func remove(_ path: String) throws(StorageError) {
         try perform(.remove, path) { () throws(StorageError) in
-            guard names.removeValue(forKey: path) != nil else { throw .ioFailed(operation: "remove", path: path, errno: ENOENT) }
-            history.append(names)
+            guard names[path] != nil else { throw .ioFailed(operation: "remove", path: path, errno: ENOENT) }
+            change([(path, nil)])
         }
     }
 
     package func synchronizeDirectory(_ path: String) throws(StorageError) {
-        try perform(.synchronizeDirectory, path) { history = [names] }
+        try performTransfer(.synchronizeDirectory, path, partially: { _ in pendingNames = [] }) { _ in
+            durableNames = names(after: pendingNames.count)
+            pendingNames = []
+        }
     }
 
     package func freeBytes(_ directory: String) throws(StorageError) -> Int {

@@ -60,6 +60,41 @@ struct PowerLossTests {
         }
         #expect(failures > 20)
     }
+
+    @Test("nor is a name that a failed sync of the directory has left in the cache alone")
+    func forgottenName() throws {
+        var generator = SplitMix(seed: seed("a forgetful sync of the directory", standard: 4))
+        var failures = 0
+        for number in 1...20 {
+            let isFirstLife = Shared(true)
+            let fileSystem = SimulatedFileSystem { call in
+                let isForgetful = call.operation == .synchronizeDirectory && call.numberOfOperation == number && isFirstLife.current
+                return isForgetful ? .partial(0, EIO) : nil
+            }
+            let options = smallOptions(segmentLimit: 1024, first: 2048)
+            do {
+                let log = try startLog(fileSystem, options: options)
+                try log.appendRecords(1...60)
+                try log.close()
+            } catch {
+                failures += 1
+            }
+
+            isFirstLife.set(false)
+            let (log, records) = try openLog(fileSystem, options: options)
+            try log.start(committed: { _ in }, failed: { _ in })
+            let acknowledged = records.count + 3
+            try log.appendRecords((records.count + 1)...acknowledged)
+
+            for _ in 0..<10 {
+                let found = try openLog(SimulatedFileSystem(fileSystem.filesAfterPowerLoss(&generator)), options: options).records
+                let isWhole = found.map(\.payload) == (1...acknowledged).map(payload)
+                #expect(isWhole, "sync \(number): \(found.count) records of \(acknowledged)")
+            }
+            try log.close()
+        }
+        #expect(failures > 5)
+    }
 }
 
 /// Runs histories of power losses, and counts what came of them.

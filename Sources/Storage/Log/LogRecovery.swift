@@ -18,6 +18,8 @@ struct LogRecovery {
         /// Where the bytes of a torn tail end, when there is one; it starts at `offset`.
         var tornEnd: UInt64?
 
+        var hasRecords: Bool { offset > UInt64(SegmentHeader.length) }
+
         /// Before the first record of a segment.
         init(startOf header: SegmentHeader, seed: RecordSeed) {
             self.header = header

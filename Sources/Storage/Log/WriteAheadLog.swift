@@ -43,10 +43,14 @@ package final class WriteAheadLog: Sendable {
             report.truncatedBytes = tornEnd - found.offset
         }
         let position =
-            try found
-            ?? SegmentWriter.create(
-                .first(of: expectedDatabaseID ?? options.newDatabaseID), in: directory, fileSystem: fileSystem,
-                allocation: options.allocation)
+            switch found {
+            case let found? where found.hasRecords: found
+            case let found?: try namedAgain(found, in: directory, fileSystem, options.allocation)
+            case nil:
+                try SegmentWriter.create(
+                    .first(of: expectedDatabaseID ?? options.newDatabaseID), in: directory, fileSystem: fileSystem,
+                    allocation: options.allocation)
+            }
         let segment = try SegmentWriter(position, in: directory, fileSystem: fileSystem, allocation: options.allocation)
         // A process that was killed may have left records, and file names, that only the page cache has. They were replayed, so
         // they count; and what is written next will call them synced.
@@ -99,13 +103,25 @@ package final class WriteAheadLog: Sendable {
         return copy
     }
 
+    /// Makes a segment without records once more. The sync that was to keep its name may have failed, and ended the process: then the name
+    /// is in the cache, and no later sync of the directory is about it. A full disk goes on with what there is.
+    private static func namedAgain(
+        _ position: LogRecovery.Position, in directory: String, _ fileSystem: any FileSystem, _ allocation: LogOptions.Allocation
+    ) throws(StorageError) -> LogRecovery.Position {
+        do {
+            return try SegmentWriter.create(position.header, in: directory, fileSystem: fileSystem, allocation: allocation)
+        } catch let error where error.asInsufficientSpace != nil {
+            return position
+        }
+    }
+
     // MARK: Use
 
     /// Starts the writer thread. Call once, before the first `append` is waited for.
     ///
     /// Both observers run on the writer thread, with no lock of the log held. `committed` is called in order with the last record
     /// of a batch, once the batch is safe as the policy says and before its waiters wake. `failed` is called before the waiters of
-    /// a batch that could not be written wake, with `insufficientSpace`, after which `resume` lets records in again (also from
+    /// a batch that could not be written wake, with `insufficientSpace` or `readOnly`, after which `resume` lets records in again (also from
     /// inside the call), or once with `poisoned`, after which nothing does.
     package func start(
         committed: @escaping @Sendable (_ through: SequenceNumber) -> Void, failed: @escaping @Sendable (StorageError) -> Void
@@ -119,7 +135,7 @@ package final class WriteAheadLog: Sendable {
     ///
     /// The order of calls is the order in the log: hold the lock under which the record was validated. `type` is not 0. A record that
     /// gives space back may use the reserve of a full disk; it fails there only together with one that may not, and not twice.
-    /// Throws `recordTooLarge`, `queueFull`, `insufficientSpace` until `resume`, `poisoned`, `closed`; no number is used up then.
+    /// Throws `recordTooLarge`, `queueFull`, `insufficientSpace` and `readOnly` until `resume`, `poisoned`, `closed`; no number is used up then.
     package func append(
         type: UInt8, version: UInt8 = 1, flags: RecordFlags = [], payload: [UInt8], mayUseReserve: Bool = false
     ) throws(StorageError) -> PendingRecord {
@@ -139,7 +155,7 @@ package final class WriteAheadLog: Sendable {
     /// The last record known to be on disk.
     package var durableSequence: SequenceNumber { queue.durableSequence }
 
-    /// Lets records in again after `insufficientSpace`; the next one follows the last that was written. Call it once what the
+    /// Lets records in again after `insufficientSpace` or `readOnly`; the next one follows the last that was written. Call it once what the
     /// failed records would have changed is forgotten. Does nothing in any other state.
     package func resume() {
         queue.resume()
