@@ -63,16 +63,21 @@ readonly fuzz_targets=(log snapshot records index requests filter)
 # fuzz TARGET WORK OPTIONS...: looks for an input that breaks the promise of the target, for QUIRE_FUZZ_SECONDS. What was worth trying
 # is kept in WORK/found, and tried first by the next run; an input that breaks the promise is left in WORK as `crash-*`.
 fuzz() {
-    local target=$1 work=$2 program=$PWD/.build/fuzz/release/Fuzz corpus=$PWD/Tests/Fuzz/Corpus/$1 leaks=1
+    local target=$1 work=$2 program=$PWD/.build/fuzz/release/Fuzz corpus=$PWD/Tests/Fuzz/Corpus/$1 leaks=1 locks status=0
     shift 2
     # These keep a database from one input to the next, and the sanitizer does not see pointers in which Swift keeps the case of an enum.
     if [[ $target == requests || $target == filter ]]; then leaks=0; fi
     mkdir -p "$work/found"
+    # In memory where there is a place for it: every start of a database writes to its lock.
+    locks=$(mktemp -d -p "$(if [[ -w /dev/shm ]]; then echo /dev/shm; else echo "$work"; fi)" quire-fuzz.XXXXXX)
+    locks=$(realpath "$locks")
     # Little is held back of what was freed, so that the limit of memory is one on what the product needs. Swift's own handler of
     # crashes reads memory that the sanitizer forbids it, and hides the crash.
-    (cd "$work" && ASAN_OPTIONS="quarantine_size_mb=16:detect_leaks=$leaks" SWIFT_BACKTRACE=enable=no "$program" "--target=$target" \
+    (cd "$work" && ASAN_OPTIONS="quarantine_size_mb=16:detect_leaks=$leaks" SWIFT_BACKTRACE=enable=no "$program" "--target=$target" "--locks=$locks" \
         -max_total_time="$QUIRE_FUZZ_SECONDS" -seed="$(((${QUIRE_SEED:-0} & 0x7fffffff) + 1))" \
-        -rss_limit_mb=512 -timeout=20 -max_len=8192 -print_final_stats=1 "$@" found "$corpus")
+        -rss_limit_mb=512 -timeout=20 -max_len=8192 -print_final_stats=1 "$@" found "$corpus") || status=$?
+    rm -rf "$locks"
+    return "$status"
 }
 
 # Each fuzzer finds the bug that is planted in its target, from the seeds alone.

@@ -51,10 +51,15 @@ struct FilterTarget: FuzzTarget {
     }
 
     func mutate(_ input: [UInt8], limit: Int, with mutator: inout Mutator) -> [UInt8] {
-        guard mutator.choose(8) > 0 else {
+        switch mutator.choose(16) {
+        case 0, 1:
             var bytes = input
             mutator.change(&bytes, limit: limit)
             return bytes
+        // A filter of filters, which tokens alone hardly make.
+        case 2: return Array(#"{"$not": "#.utf8) + input + Array("}".utf8)
+        case 3: return Array(#"{"$or": ["#.utf8) + input + Array(#", {"custom.x": 1}]}"#.utf8)
+        default: break
         }
         var tokens = JSONTokens(input, words: Self.words)
         for _ in 0...mutator.choose(8) / 6 { tokens.mutate(limit: limit, with: &mutator) }

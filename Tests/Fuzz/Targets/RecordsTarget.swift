@@ -56,10 +56,15 @@ struct RecordsTarget: FuzzTarget {
             return bytes
         }
         let index = mutator.choose(records.count)
-        switch mutator.choose(8) {
-        case 0: records[index].type = UInt8(mutator.choose(8))
-        case 1: records[index].version = UInt8(mutator.choose(4))
+        switch mutator.choose(10) {
+        // One more than there are.
+        case 0: records[index].type = UInt8(mutator.choose(14))
+        case 1: records[index].version = UInt8(mutator.choose(6))
         case 2: records[index].flags ^= 1
+        // Most of what a payload holds is one byte long.
+        case 6, 7:
+            guard !records[index].payload.isEmpty else { break }
+            records[index].payload[mutator.choose(records[index].payload.count)] = UInt8(mutator.choose(256))
         case 3: records.remove(at: index)
         case 4: records.insert(records[index], at: mutator.choose(records.count))
         case 5: mutator.change(&records[index].payload, limit: limit - input.count + records[index].payload.count)
