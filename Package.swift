@@ -34,6 +34,8 @@ let package = Package(
         .systemLibrary(
             name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(
+            name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CPlatform"),
@@ -49,6 +51,9 @@ let package = Package(
         .target(name: "Chunking"),
         .target(name: "Embedding", dependencies: ["CEmbeddingKernels", "CCurl", "JSON", "Locks"]),
 
+        // Who may ask.
+        .target(name: "Keys", dependencies: ["CCrypto", "Database", "JSON", "Locks"]),
+
         // The wire.
         .target(name: "JSON", dependencies: ["CSimdJSON", "Locks"]),
         .target(name: "HTTP", dependencies: [httpTypes]),
@@ -56,7 +61,7 @@ let package = Package(
             name: "API",
             dependencies: [
                 "Database", "Storage", "Archives", "VectorSearch", "TextSearch", "Chunking", "Embedding", "JSON", "HTTP", "Settings",
-                "Locks", httpTypes,
+                "Keys", "Locks", httpTypes,
                 logging,
             ],
             resources: [.embedInCode("Resources")]),
@@ -68,11 +73,11 @@ let package = Package(
         .executableTarget(
             name: "Server",
             dependencies: [
-                "API", "FastCGI", "Database", "Storage", "Embedding", "JSON", "Settings", "Supervisor", "Locks", "CPlatform", logging,
-                argumentParser,
+                "API", "FastCGI", "Database", "Storage", "Embedding", "JSON", "Settings", "Keys", "Supervisor", "Locks", "CPlatform",
+                logging, argumentParser,
             ]),
         .executableTarget(
-            name: "CLI", dependencies: ["Settings", "Database", "Storage", "Archives", "JSON", argumentParser]),
+            name: "CLI", dependencies: ["Settings", "Keys", "Database", "Storage", "Archives", "JSON", argumentParser]),
         .executableTarget(
             name: "Benchmarks",
             dependencies: ["VectorSearch", "TextSearch", "Embedding", "Storage", "Locks", "CBenchmarks", argumentParser],
@@ -100,18 +105,22 @@ let package = Package(
         .testTarget(name: "ChunkingTests", dependencies: ["Chunking", "Embedding", "TestSupport"]),
         .testTarget(
             name: "EmbeddingTests", dependencies: ["Embedding", "CEmbeddingKernels", "JSON", "Locks", "TestSupport"], exclude: ["Fixtures"]),
+        .testTarget(name: "KeysTests", dependencies: ["Keys", "Database", "TestSupport"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport", httpTypes]),
         .testTarget(
             name: "APITests",
             dependencies: [
-                "API", "Database", "Storage", "VectorSearch", "Embedding", "HTTP", "Settings", "Locks", "TestSupport", httpTypes, logging,
+                "API", "Database", "Storage", "VectorSearch", "TextSearch", "Embedding", "HTTP", "Settings", "Keys", "Locks", "TestSupport",
+                httpTypes, logging,
             ]),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "CFastCGI", "CPlatform", "HTTP", "TestSupport", httpTypes]),
         .testTarget(name: "SupervisorTests", dependencies: ["Supervisor", "CPlatform", "Locks", "TestSupport", logging]),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"]),
-        .testTarget(name: "CLITests", dependencies: ["CLI", "Settings", "Database", "Storage", "VectorSearch", "TestSupport"]),
-        .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "Server", "CLI", "Locks", "HTTP", httpTypes, logging]),
+        .testTarget(name: "CLITests", dependencies: ["CLI", "Settings", "Keys", "Database", "Storage", "VectorSearch", "TestSupport"]),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["TestSupport", "Server", "CLI", "Settings", "Keys", "Database", "Locks", "HTTP", httpTypes, logging]),
 
         // Faults: run by `Scripts/test --faults` and, at length, `Scripts/soak`.
         .executableTarget(
