@@ -1,4 +1,4 @@
-/// How many requests one client may send: those of an address in nginx.
+/// How many requests one client may send: those of an address in nginx, those of a key in the responder.
 package struct RateLimits: Sendable, Equatable {
     package var isEnabled: Bool
     /// POST on searches and counts.
@@ -11,6 +11,15 @@ package struct RateLimits: Sendable, Equatable {
     package var burst: Int?
     /// How many may be under way at a time.
     package var connections: Int
+
+    package init(isEnabled: Bool, search: Rate, write: Rate, create: Rate, burst: Int?, connections: Int) {
+        self.isEnabled = isEnabled
+        self.search = search
+        self.write = write
+        self.create = create
+        self.burst = burst
+        self.connections = connections
+    }
 
     /// How many requests of a class may come at once, without any being held back.
     package func burst(of rate: Rate) -> Int { burst ?? min(rate.count, 20) }
@@ -29,7 +38,7 @@ package struct Rate: Sendable, Equatable, CustomStringConvertible {
         "<number>/second, <number>/minute or <number>/hour, from 1 to 100000; by the hour a multiple of 60, for nginx counts by the minute"
 
     /// Reads `30/minute`. nginx counts in whole requests a second or a minute, so `90/hour` cannot be kept and is not accepted.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2, let count = decimal(parts[0]), (1...100_000).contains(count),
             let period = Period(rawValue: String(parts[1]))
@@ -39,6 +48,15 @@ package struct Rate: Sendable, Equatable, CustomStringConvertible {
     }
 
     package var description: String { "\(count)/\(period.rawValue)" }
+
+    /// Between two requests that come as fast as they may.
+    package var interval: Duration {
+        switch period {
+        case .second: .seconds(1) / count
+        case .minute: .seconds(60) / count
+        case .hour: .seconds(3600) / count
+        }
+    }
 
     /// As `limit_req_zone` reads it.
     package var inNginx: String {
@@ -70,7 +88,7 @@ extension SettingsReader {
     mutating func rateLimits() throws(SettingsError) -> RateLimits {
         RateLimits(
             isEnabled: try flag(
-                "rate_limit_enabled", default: false, "Whether nginx refuses what one address sends beyond these limits, with 429"),
+                "rate_limit_enabled", default: false, "Whether what one address, or one key, sends beyond these limits is refused with 429"),
             search: try rate(
                 "rate_limit_search", default: "30/minute", "Searches and counts: POST on .../search, .../search/* and .../count"),
             write: try rate("rate_limit_write", default: "60/minute", "Every other request that is not GET or HEAD"),

@@ -3,7 +3,7 @@ extension Settings {
         reader.section = Self.listening
         host = try reader.value(
             "host", default: "127.0.0.1", accepted: "localhost, or an IP address",
-            "The address nginx listens on; 0.0.0.0 or :: for all. One that other machines reach needs ALLOW_ANONYMOUS"
+            "The address nginx listens on; 0.0.0.0 or :: for all. One that other machines reach needs API keys, or ALLOW_ANONYMOUS"
         ) { IPAddress($0 == "localhost" ? "127.0.0.1" : $0) }
         port = try reader.integer("port", default: 8080, in: 1...65_535, unit: "TCP port", "The port nginx listens on")
         allowAnonymous = try reader.flag(
@@ -29,11 +29,19 @@ extension Settings {
         reader.section = Self.limitsOfRates
         rateLimits = try reader.rateLimits()
 
+        reader.section = Self.keys
+        apiKeysRequired = try reader.flag(
+            "api_keys_required", automatic: !host.isLoopback && !allowAnonymous,
+            "Whether a request needs a key of `quire keys create`; auto: where other machines reach HOST, unless ALLOW_ANONYMOUS")
+
         reader.section = Self.storage
-        dataDirectory = try reader.directory(
+        dataDirectory = try reader.path(
             "vector_db_data_dir",
             automatic: reader.machine.isRoot ? "/var/lib/quire" : reader.home.map { $0 + "/.local/share/quire" },
             "What is stored; auto: /var/lib/quire as root, else ~/.local/share/quire")
+        keysFile = try reader.path(
+            "keys_file", automatic: dataDirectory + "/keys.json",
+            "The key ring, which `quire keys` writes; auto: keys.json in the data directory")
         durability = try reader.value(
             "durability", default: "always",
             accepted: "always, os, or interval:<milliseconds> from 1 to \(Durability.intervalRange.upperBound)",
@@ -83,7 +91,7 @@ extension Settings {
             "embedding_dimension", in: 1...65_536, unit: "numbers in a vector",
             "Stops the start when the model's dimension is another; auto: whatever the model has")
         let cache = reader.ambient("XDG_CACHE_HOME") ?? reader.home.map { $0 + "/.cache" }
-        modelDirectory = try reader.directory(
+        modelDirectory = try reader.path(
             "quire_model_dir", automatic: cache.map { $0 + "/quire/models/all-minilm-l6-v2" },
             "The weights of all-minilm-l6-v2; auto: quire/models/all-minilm-l6-v2 in $XDG_CACHE_HOME, else in ~/.cache")
 
@@ -116,14 +124,17 @@ extension Settings {
             "Requests that nginx writes to access.log in the run directory (never rotated by itself); errors: status 400 and above")
 
         try reader.refuseUnknownKeys()
-        try reader.refuseUnlessOff("API_KEYS_REQUIRED")
         try refuseContradictions(reader)
     }
 
     private func refuseContradictions(_ reader: SettingsReader) throws(SettingsError) {
-        guard host.isLoopback || allowAnonymous || !admitsEverybody else {
+        guard host.isLoopback || allowAnonymous || apiKeysRequired else {
             throw reader.refusal(
-                "host", accepted: "localhost, 127.0.0.1 or ::1, for there are no API keys; any address with ALLOW_ANONYMOUS=true")
+                "host",
+                accepted: "localhost, 127.0.0.1 or ::1 with API_KEYS_REQUIRED=false; any address with keys, or with ALLOW_ANONYMOUS=true")
+        }
+        guard !allowAnonymous || !apiKeysRequired else {
+            throw reader.refusal("allow_anonymous", accepted: "false where API_KEYS_REQUIRED is true")
         }
         guard !apiVersions.isEmpty, Set(apiVersions.map(\.number)).count == apiVersions.count else {
             throw reader.refusal("api_versions", accepted: Self.acceptedVersions)
@@ -133,9 +144,6 @@ extension Settings {
             throw reader.refusal("run_directory", accepted: "a directory apart from VECTOR_DB_DATA_DIR (\(oneLine(dataDirectory)))")
         }
     }
-
-    /// Whether nobody is asked for a key. API keys will decide this; this version has none.
-    private var admitsEverybody: Bool { true }
 
     private static let acceptedVersions =
         "versions that this server has (v1), each once, separated by commas; after one perhaps deprecated <YYYY-MM-DD> and, not earlier, "

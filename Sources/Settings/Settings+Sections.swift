@@ -6,10 +6,13 @@ extension Settings {
     static let limitsOfRates = SettingSection(
         title: "Rate limits",
         note: """
-            Those of one client address, an IPv6 one with its network of 64 bits. GET and HEAD are not limited, nor is anything outside \
-            the versions, such as `/health`. What is too much is 429 with `Retry-After`. nginx keeps rates in thousandths of a request a \
-            second, rounded down: 10/minute are 9.96, 1/minute 0.96. `quire nginx reload` takes them up.
+            Those of one client address, an IPv6 one with its network of 64 bits, and those of one API key. GET and HEAD are not limited, \
+            nor is anything outside the versions, such as `/health`. What is too much is 429 with `Retry-After`. nginx keeps rates in \
+            thousandths of a request a second, rounded down: 10/minute are 9.96, 1/minute 0.96. `quire nginx reload` takes them up for \
+            addresses, a restart of the server for keys.
             """)
+    static let keys = SettingSection(
+        title: "Keys", note: "A restart of the server takes this up. Keys that are made or revoked need none.")
     static let storage = SettingSection(title: "What it keeps", note: "A restart of the server takes them up.")
     static let limitsOfRequests = SettingSection(
         title: "Limits of a request",

@@ -18,9 +18,12 @@ package struct Settings: Sendable, Equatable {
     package var corsAllowedOrigins: [Origin]
     package var trustedProxies: [NetworkBlock]
     package var rateLimits: RateLimits
+    /// Whether a request needs a key.
+    package var apiKeysRequired: Bool
 
     // What it keeps.
     package var dataDirectory: String
+    package var keysFile: String
     package var durability: Durability
     package var snapshotLogBytes: Int
     package var memoryBudgetBytes: Int

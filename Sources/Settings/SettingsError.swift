@@ -8,8 +8,6 @@ package enum SettingsError: Error, Equatable {
     case refusedSecret(name: String)
     /// A key of the configuration file that no setting of this version has.
     case unknownKey(String, origin: SettingOrigin)
-    /// A variable that asks for a protection this version does not have: going on would be a false sense of safety.
-    case notEnforced(name: String, value: String)
     /// The configuration file could not be read at all.
     case unreadableFile(path: String, reason: String)
     /// The configuration file is not a flat list of `name: value` lines.
@@ -49,8 +47,6 @@ extension SettingsError: CustomStringConvertible {
             "\(name) (from the environment, not shown) is refused; accepted: visible ASCII characters without spaces, or unset"
         case .unknownKey(let key, let origin):
             "\(oneLine(key)) (\(origin)) is not a setting of this version; `quire config show` lists them"
-        case .notEnforced(let name, let value):
-            "\(name): \"\(oneLine(value))\" (from the environment) is refused: this version does not enforce it; accepted: false, or unset"
         case .unreadableFile(let path, let reason):
             "cannot read the configuration file \(oneLine(path)): \(oneLine(reason))"
         case .malformedFile(let path, let line, let reason):

@@ -1,6 +1,7 @@
 extension SettingsReader {
-    /// A directory of the operator's choice: absolute, or under the home directory with `~/`. It never reaches another program's text.
-    mutating func directory(_ name: String, automatic: String?, _ summary: String) throws(SettingsError) -> String {
+    /// A directory or file of the operator's choice: absolute, or under the home directory with `~/`. It never reaches another program's
+    /// text.
+    mutating func path(_ name: String, automatic: String?, _ summary: String) throws(SettingsError) -> String {
         let home = home
         return try value(name, default: "auto", accepted: "auto, or a path that starts with / or ~/", summary) { text in
             if text == "auto" { return automatic.flatMap(plainPath) }

@@ -98,6 +98,11 @@ struct SettingsReader {
         try value(name, default: "\(defaultValue)", accepted: "true or false", summary) { flagValue($0) }
     }
 
+    /// A flag that is worked out unless it is given.
+    mutating func flag(_ name: String, automatic: Bool, _ summary: String) throws(SettingsError) -> Bool {
+        try value(name, default: "auto", accepted: "auto, true or false", summary) { $0 == "auto" ? automatic : flagValue($0) }
+    }
+
     /// Values in one line, separated by commas; `none` for an empty list. Each must be there once.
     mutating func list<Element: Equatable & CustomStringConvertible>(
         _ name: String, default defaultText: String = "none", accepted: String, _ summary: String, parse: (String) -> Element?
@@ -110,12 +115,6 @@ struct SettingsReader {
 
     /// Notes a setting that is not one value.
     mutating func declare(_ declaration: SettingDeclaration) { declarations.append(declaration) }
-
-    /// Refuses a protection that a later version has and this one does not.
-    func refuseUnlessOff(_ name: String) throws(SettingsError) {
-        guard let text = environmentText(name), flagValue(text) != false else { return }
-        throw .notEnforced(name: name, value: text)
-    }
 
     /// Refuses the first key of the file that no declaration asked for.
     func refuseUnknownKeys() throws(SettingsError) {

@@ -20,6 +20,7 @@ struct SettingsTests {
         #expect(settings.rateLimits.write.description == "60/minute")
         #expect(settings.rateLimits.create.description == "10/minute")
         #expect(settings.dataDirectory == "/home/ada/.local/share/quire")
+        #expect(!settings.apiKeysRequired && settings.keysFile == "/home/ada/.local/share/quire/keys.json")
         #expect(settings.durability == .always)
         #expect(settings.maxChunksPerDocument == 1000)
         #expect(settings.maxChunkLength == 10_000)
@@ -78,6 +79,7 @@ struct SettingsTests {
             "API_VERSIONS": "v1 sunset 2030-01-01", "CORS_ALLOWED_ORIGINS": "https://a.example, http://b.example:81",
             "TRUSTED_PROXIES": "10.1.2.3/8, ::1", "RATE_LIMIT_ENABLED": "yes", "RATE_LIMIT_SEARCH": "1/second",
             "RATE_LIMIT_WRITE": "2/minute", "RATE_LIMIT_CREATE": "180/hour", "RATE_LIMIT_BURST": "4", "RATE_LIMIT_CONNECTIONS": "5",
+            "API_KEYS_REQUIRED": "false", "KEYS_FILE": "/keys",
             "VECTOR_DB_DATA_DIR": "/data/", "DURABILITY": "interval:250",
             "SNAPSHOT_LOG_BYTES": "2097152", "MEMORY_BUDGET_BYTES": "1073741824", "DISK_RESERVE_BYTES": "0",
             "MAX_CHUNKS_PER_DOCUMENT": "2",
@@ -102,7 +104,7 @@ struct SettingsTests {
         #expect(fromEnvironment == fromFile)
         #expect(fromEnvironment.host.inURL == "[::]")
         #expect(fromEnvironment.port == 1)
-        #expect(fromEnvironment.allowAnonymous)
+        #expect(fromEnvironment.allowAnonymous && !fromEnvironment.apiKeysRequired && fromEnvironment.keysFile == "/keys")
         #expect(fromEnvironment.tls == TLSFiles(certificate: "/tls/chain.pem", key: "/tls/key.pem"))
         #expect(fromEnvironment.apiVersions.map(\.description) == ["v1 sunset 2030-01-01"])
         #expect(fromEnvironment.corsAllowedOrigins.map(\.description) == ["https://a.example", "http://b.example:81"])
@@ -246,16 +248,19 @@ struct SettingsTests {
     }
 
     @Test(
-        "refuse every address that others could reach, unless everybody is welcome",
+        "need keys on every address that others could reach, unless everybody is welcome",
         arguments: [
             "0.0.0.0", "::", "10.0.0.1", "192.168.1.1", "128.0.0.1", "126.255.255.255", "::ffff:127.0.0.1", "::2", "fe80::1", "2001:DB8::1",
         ])
     func publicAddresses(text: String) throws {
         for anonymous in [[:], ["ALLOW_ANONYMOUS": "false"]] {
-            let line = refusal(anonymous.merging(["HOST": text]) { $1 })?.description
-            #expect(line?.hasPrefix("HOST: ") == true && line?.hasSuffix("any address with ALLOW_ANONYMOUS=true") == true)
+            let host = anonymous.merging(["HOST": text]) { $1 }
+            #expect(try settings(host).apiKeysRequired)
+            let line = refusal(host.merging(["API_KEYS_REQUIRED": "false"]) { $1 })?.description
+            #expect(line?.hasPrefix("HOST: ") == true && line?.hasSuffix("or with ALLOW_ANONYMOUS=true") == true)
         }
-        #expect(try settings(["HOST": text, "ALLOW_ANONYMOUS": "true"]).host.description == text.lowercased())
+        let open = try settings(["HOST": text, "ALLOW_ANONYMOUS": "true"])
+        #expect(open.host.description == text.lowercased() && !open.apiKeysRequired)
     }
 
     @Test(
@@ -292,14 +297,22 @@ struct SettingsTests {
         #expect(refusal(["TRUSTED_PROXIES": text])?.description.contains("such as 10.0.0.0/8") == true)
     }
 
-    @Test("refuse protections that this version does not have, unless they are off")
-    func laterProtections() {
-        for off in ["false", "0", "no", "off", "False"] { #expect(refusal(["API_KEYS_REQUIRED": off]) == nil) }
-        for on in ["true", "1", "yes", "TRUE", "", "maybe"] {
-            #expect(refusal(["API_KEYS_REQUIRED": on]) == .notEnforced(name: "API_KEYS_REQUIRED", value: on))
-        }
-        #expect(refusal(["API_KEYS_REQUIRED": "true"])?.description.contains("does not enforce it") == true)
+    @Test("ask for keys when told to, and then not everybody is let in")
+    func keys() throws {
+        #expect(try settings(["API_KEYS_REQUIRED": "yes", "KEYS_FILE": "~/k.json"]).keysFile == "/home/ada/k.json")
+        #expect(try settings(["API_KEYS_REQUIRED": "True"]).apiKeysRequired)
+        #expect(try settings(["VECTOR_DB_DATA_DIR": "/d"]).keysFile == "/d/keys.json")
+        for text in ["", "maybe", "AUTO"] { #expect(refusal(["API_KEYS_REQUIRED": text]) != nil) }
+        let line = refusal(["API_KEYS_REQUIRED": "true", "ALLOW_ANONYMOUS": "1"])?.description
+        #expect(line == "ALLOW_ANONYMOUS: \"true\" (from the environment) is refused; accepted: false where API_KEYS_REQUIRED is true")
         #expect(refusal(["COHERE_API_KEY": "k", "UNRELATED": "x"]) == nil)
+    }
+
+    @Test("say how far apart the requests of a rate are")
+    func intervals() throws {
+        for (rate, interval): (String, Duration) in [
+            ("4/second", .milliseconds(250)), ("30/minute", .seconds(2)), ("120/hour", .seconds(30)),
+        ] { #expect(try #require(Rate(rate)).interval == interval) }
     }
 
     @Test("keep the run directory and the data directory apart")
