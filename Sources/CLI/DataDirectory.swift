@@ -1,6 +1,7 @@
 import ArgumentParser
 import Database
 import Glibc
+import Keys
 import Settings
 import Storage
 
@@ -43,10 +44,18 @@ enum DataExit {
     /// There is nothing of that name to be read.
     static let noInput = ExitCode(66)
     static let storageFailed = ExitCode(70)
-    /// The copy that a repair begins with cannot be made.
+    /// What has to be written cannot be: the copy that a repair begins with, a key ring.
     static let cannotCreate = ExitCode(73)
     /// A server uses the directory.
     static let inUse = ExitCode(75)
+
+    static func code(of error: KeysError) -> ExitCode {
+        switch error {
+        case .damaged, .exposed, .tooManyKeys: dataRefused
+        case .unknownKey: noInput
+        case .ioFailed: cannotCreate
+        }
+    }
 
     static func code(of error: StorageError) -> ExitCode {
         switch error.category {

@@ -1,5 +1,6 @@
 import Archives
 import ArgumentParser
+import Keys
 import Settings
 import Storage
 
@@ -8,10 +9,11 @@ import Storage
 struct Quire: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quire",
-        abstract: "Settings, nginx configuration and stored data of a Quire server.",
+        abstract: "Settings, nginx configuration, keys and stored data of a Quire server.",
         version: quireVersion,
         subcommands: [
-            NginxCommand.self, ConfigCommand.self, InspectCommand.self, VerifyCommand.self, RepairCommand.self, RestoreCommand.self,
+            NginxCommand.self, ConfigCommand.self, KeysCommand.self, InspectCommand.self, VerifyCommand.self, RepairCommand.self,
+            RestoreCommand.self,
         ])
 
     static func main() {
@@ -26,6 +28,9 @@ struct Quire: ParsableCommand {
             exit(withError: DataExit.dataRefused)
         } catch let error as StorageError {
             standardError.write("quire: \(error)\n")
+            exit(withError: DataExit.code(of: error))
+        } catch let error as KeysError {
+            standardError.write("quire: \(oneLine("\(error)", limit: 400))\n")
             exit(withError: DataExit.code(of: error))
         } catch let error as NoDatabase {
             standardError.write("quire: \(error.path) holds no database\n")
