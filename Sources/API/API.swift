@@ -1,5 +1,6 @@
 package import HTTP
 import HTTPTypes
+import Keys
 package import Logging
 
 /// What answers the requests of a route.
@@ -7,14 +8,22 @@ enum RouteHandler: Sendable {
     case whole(@Sendable (Request, PathParameters) throws -> Response)
     /// Reads the body while it arrives.
     case streamed(@Sendable (Request, PathParameters, any IncomingBody) throws -> Response)
+    /// Answers differently whoever asks.
+    case personal(@Sendable (Request, PathParameters, Access) throws -> Response)
 }
 
 typealias Handler = RouteHandler
 
 /// The REST interface: every resource, and the way of a request from method and path to a response.
 package struct API: Sendable {
-    private let router: Router<Handler>
+    private let router: Router<Route>
+    private let service: Service
     private let logger: Logger
+
+    private struct Route: Sendable {
+        let handler: Handler
+        let demand: Demand
+    }
 
     package init(_ service: Service, logger: Logger = Logger(label: "quire.api")) {
         var router = Router<Handler>()
@@ -29,7 +38,8 @@ package struct API: Sendable {
         EmbeddingRoutes(service: service).add(to: &router)
         AdminRoutes(service: service).add(to: &router)
         ServiceRoutes(service: service, routes: router.routes.map { "\($0.method) \($0.pattern)" }).add(to: &router)
-        self.router = router
+        self.router = router.map { Route(handler: $0.handler, demand: Demand($0.method, $0.pattern)) }
+        self.service = service
         self.logger = logger
     }
 
@@ -41,10 +51,15 @@ package struct API: Sendable {
     /// What answers `request`, whose body is not looked at: also where it is an error, the client hears of it in its turn.
     package func handler(of request: Request) -> RequestHandler {
         switch router.match(request.method, path: request.path) {
-        case .found(.whole(let handle), let parameters):
-            return .whole { request in answer(request) { try handle(request, parameters) } }
-        case .found(.streamed(let handle), let parameters):
-            return .streamed { request, body in answer(request) { try handle(request, parameters, body) } }
+        case .found(let route, let path):
+            switch route.handler {
+            case .whole(let handle):
+                return .whole { request in admit(request, to: route, path) { request, _ in try handle(request, path) } }
+            case .streamed(let handle):
+                return .streamed { request, body in admit(request, to: route, path) { request, _ in try handle(request, path, body) } }
+            case .personal(let handle):
+                return .whole { request in admit(request, to: route, path) { request, access in try handle(request, path, access) } }
+            }
         case .notFound:
             let error = APIError(.notFound, "There is nothing at this path; /openapi.json lists what there is")
             return .whole { request in answer(request) { throw error } }
@@ -59,6 +74,16 @@ package struct API: Sendable {
     /// Answers a request whose body is there.
     package func respond(to request: Request) -> Response {
         handler(of: request).respond(to: request)
+    }
+
+    /// Answers whoever may ask. Nobody else gets as far as to have a body looked at, or a stream read.
+    private func admit(
+        _ request: Request, to route: Route, _ path: PathParameters, _ handle: (Request, Access) throws -> Response
+    ) -> Response {
+        answer(request) {
+            let access = try service.admit(request, to: route.demand, path)
+            return try handle(request.withoutKeys, access)
+        }
     }
 
     private func answer(_ request: Request, _ handle: () throws -> Response) -> Response {

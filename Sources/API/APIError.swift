@@ -13,6 +13,8 @@ struct APIError: Error {
     enum ErrorType: String, CaseIterable {
         case invalidRequest = "InvalidRequestError"
         case dimensionMismatch = "DimensionMismatchError"
+        case authentication = "AuthenticationError"
+        case permission = "PermissionError"
         case libraryNotFound = "LibraryNotFoundError"
         case documentNotFound = "DocumentNotFoundError"
         case chunkNotFound = "ChunkNotFoundError"
@@ -24,6 +26,7 @@ struct APIError: Error {
         case conflict = "ConflictError"
         case preconditionFailed = "PreconditionFailedError"
         case validation = "ValidationError"
+        case rateLimit = "RateLimitError"
         case embeddingService = "EmbeddingServiceError"
         case unavailable = "UnavailableError"
         case insufficientStorage = "InsufficientStorageError"
@@ -32,6 +35,8 @@ struct APIError: Error {
         var status: HTTPResponse.Status {
             switch self {
             case .invalidRequest, .dimensionMismatch: .badRequest
+            case .authentication: .unauthorized
+            case .permission: .forbidden
             case .libraryNotFound, .documentNotFound, .chunkNotFound, .notFound: .notFound
             case .methodNotAllowed: .methodNotAllowed
             case .payloadTooLarge: .contentTooLarge
@@ -40,6 +45,7 @@ struct APIError: Error {
             case .conflict: .conflict
             case .preconditionFailed: .preconditionFailed
             case .validation: .unprocessableContent
+            case .rateLimit: .tooManyRequests
             case .embeddingService, .unavailable: .serviceUnavailable
             case .insufficientStorage: .init(code: 507, reasonPhrase: "Insufficient Storage")
             case .internalError: .internalServerError
@@ -50,6 +56,8 @@ struct APIError: Error {
             switch self {
             case .invalidRequest: "Invalid request"
             case .dimensionMismatch: "Dimension mismatch"
+            case .authentication: "Not authenticated"
+            case .permission: "Not permitted"
             case .libraryNotFound: "Library not found"
             case .documentNotFound: "Document not found"
             case .chunkNotFound: "Chunk not found"
@@ -61,6 +69,7 @@ struct APIError: Error {
             case .conflict: "Conflict"
             case .preconditionFailed: "Precondition failed"
             case .validation: "Validation failed"
+            case .rateLimit: "Too many requests"
             case .embeddingService: "Embedding unavailable"
             case .unavailable: "Service unavailable"
             case .insufficientStorage: "Insufficient storage"

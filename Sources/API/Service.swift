@@ -1,7 +1,9 @@
 package import Database
 package import Embedding
 import JSON
+import Keys
 import Locks
+package import Logging
 package import Settings
 package import Storage
 
@@ -16,6 +18,9 @@ package final class Service: @unchecked Sendable {
     let queryCache: QueryCache
     let fingerprints = FingerprintCache()
     let reembedder = Reembedder()
+    /// `nil` where nobody needs a key.
+    let keyRing: LiveKeyRing?
+    let rateLimiter: RateLimiter?
     private let lock = Lock()
     private var state = State.starting
 
@@ -25,8 +30,10 @@ package final class Service: @unchecked Sendable {
         case failed(StorageError)
     }
 
-    package init(settings: Settings) {
+    package init(settings: Settings, logger: Logger = Logger(label: "quire.service")) {
         self.settings = settings
+        keyRing = LiveKeyRing(settings, logger)
+        rateLimiter = settings.rateLimits.isEnabled ? RateLimiter(settings.rateLimits) : nil
         embeddingGate = EmbeddingGate(workerThreads: settings.workerThreads, processors: Machine.current.cores)
         queryCache = QueryCache(limit: settings.queryCacheBytes)
     }
@@ -69,7 +76,11 @@ package final class Service: @unchecked Sendable {
     }
 
     /// How each part is, for `GET /ready`.
-    var components: [Component] {
+    var components: [Component] { stateComponents + (keyComponent.map { [$0] } ?? []) }
+
+    var keyComponent: Component? { keyRing?.component }
+
+    private var stateComponents: [Component] {
         switch lock.withLock({ state }) {
         case .starting:
             return [

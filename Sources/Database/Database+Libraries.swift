@@ -67,8 +67,10 @@ extension Database {
     }
 
     /// Libraries in order of creation.
-    package func libraries(after: SequenceNumber?, limit: Int) -> Page<LibraryView> {
-        let (page, hasMore) = repository.libraries(after: after, limit: limit)
+    ///
+    /// - Parameter ids: if given, there are no others.
+    package func libraries(after: SequenceNumber?, limit: Int, among ids: Set<LibraryID>? = nil) -> Page<LibraryView> {
+        let (page, hasMore) = repository.libraries(after: after, limit: limit, among: ids)
         let views = page.map { library in library.lock.withReadLock { LibraryView(library) } }
         return Page(elements: views, next: hasMore ? page.last?.createdSequence : nil)
     }

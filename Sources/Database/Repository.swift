@@ -51,8 +51,18 @@ final class Repository: @unchecked Sendable {
     }
 
     /// Up to `limit` libraries created after `sequence`, and whether there are more.
-    func libraries(after sequence: SequenceNumber?, limit: Int) -> (page: [Library], hasMore: Bool) {
-        lock.withReadLock {
+    ///
+    /// - Parameter ids: if given, there are no others.
+    func libraries(
+        after sequence: SequenceNumber?, limit: Int, among ids: Set<LibraryID>? = nil
+    ) -> (page: [Library], hasMore: Bool) {
+        if let ids {
+            let rest = lock.withReadLock { ids.compactMap { libraries[$0] } }
+                .filter { library in sequence.map { library.createdSequence > $0 } ?? true }
+                .sorted { $0.createdSequence < $1.createdSequence }
+            return (Array(rest.prefix(limit)), rest.count > limit)
+        }
+        return lock.withReadLock {
             let start = sequence.map { sequence in libraryOrder.firstPosition { $0.createdSequence > sequence } } ?? 0
             let end = min(libraryOrder.count, start + limit)
             return (Array(libraryOrder[start..<end]), end < libraryOrder.count)

@@ -38,6 +38,13 @@ package struct Router<Handler: Sendable>: Sendable {
         routes.append(Route(method: method, pattern: pattern, handler: handler, segments: segments))
     }
 
+    /// The same routes with other handlers.
+    package func map<Other>(_ transform: (Route) -> Other) -> Router<Other> {
+        var router = Router<Other>()
+        for route in routes { router.add(route.method, route.pattern, transform(route)) }
+        return router
+    }
+
     /// HEAD is answered by the handler of GET. Cost: linear in the number of routes, which is small.
     package func match(_ method: HTTPRequest.Method, path: String) -> Match {
         guard path.utf8.first == UInt8(ascii: "/") else { return .notFound }

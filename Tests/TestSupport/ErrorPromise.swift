@@ -25,7 +25,7 @@ extension HTTPReply {
     package var unexpectedHeaders: [String] {
         let known: Set = [
             "allow", "connection", "content-length", "content-security-policy", "content-type", "date", "etag", "link", "location",
-            "referrer-policy", "retry-after", "server", "x-content-type-options", "x-request-id",
+            "referrer-policy", "retry-after", "server", "www-authenticate", "x-content-type-options", "x-request-id",
         ]
         let names = headers.map(\.name)
         return names.filter { name in !known.contains(name) || names.count { $0 == name } > 1 }

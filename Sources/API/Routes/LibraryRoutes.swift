@@ -3,6 +3,7 @@ import Embedding
 import HTTP
 import HTTPTypes
 import JSON
+import Keys
 import Settings
 import VectorSearch
 
@@ -15,7 +16,7 @@ struct LibraryRoutes {
 
     func add(to router: inout Router<Handler>) {
         router.add(.post, "/v1/libraries", create)
-        router.add(.get, "/v1/libraries", list)
+        router.add(.get, "/v1/libraries", .personal(list))
         router.add(.get, "/v1/libraries/{id}", get)
         router.add(.patch, "/v1/libraries/{id}", update)
         router.add(.delete, "/v1/libraries/{id}", delete)
@@ -39,12 +40,12 @@ struct LibraryRoutes {
         return try service.fingerprint(of: model).encoded
     }
 
-    @Sendable private func list(_ request: Request, _: PathParameters) throws -> Response {
+    @Sendable private func list(_ request: Request, _: PathParameters, _ access: Access) throws -> Response {
         let database = try service.database
         let (limit, cursor) = try request.readQuery { query in
             (query.integer("limit", in: Self.pageLimit, default: Self.pageLimit.upperBound), query.cursor())
         }
-        let page = database.libraries(after: cursor, limit: limit)
+        let page = database.libraries(after: cursor, limit: limit, among: access.libraries.ids)
         return Response(json: .ok, headers: .linkToNext(page.next, path: request.path, limit: limit)) { json in
             json.array { json in
                 for library in page.elements { json.write(library, documents: nil) }

@@ -58,6 +58,8 @@ struct ServiceRoutes {
         let database: Database
         do {
             database = try service.database
+            // Without keys there is nobody to serve.
+            if let unusable = service.keyComponent, !unusable.isReady { throw APIError(.unavailable, unusable.detail) }
         } catch {
             var error = APIError(error)
             error.components = components

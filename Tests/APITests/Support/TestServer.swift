@@ -1,6 +1,7 @@
 import Embedding
 import HTTP
 import HTTPTypes
+import Keys
 import Logging
 import Settings
 import Storage
@@ -26,15 +27,18 @@ final class TestServer {
     ///   - model: where the weights are; without them no text is embedded.
     ///   - starts: whether the service is given its database.
     ///   - catalogue: another one than that of these weights.
+    ///   - prepare: makes ready what the settings name, before anything looks at it.
     init(
         _ environment: [String: String] = [:], model: String? = nil, catalogue: ModelCatalogue? = nil, starts: Bool = true,
-        disk: Disk = Disk(), budget: Budget = .unlimited
+        disk: Disk = Disk(), budget: Budget = .unlimited, prepare: (Settings) throws -> Void = { _ in }
     ) throws {
         let machine = Machine(userID: 1000, home: "/home/nobody", cores: 2, memoryBytes: 8 << 30)
         let environment = ["VECTOR_DB_DATA_DIR": directory.path].merging(environment) { $1 }
         settings = try Settings.load(environment: environment, machine: machine)
-        service = Service(settings: settings)
-        api = API(service, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        try prepare(settings)
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        service = Service(settings: settings, logger: logger)
+        api = API(service, logger: logger)
         let service = service
         database = try Database(
             directory: directory.path, fileSystem: disk, durability: .os, budget: budget, storageFailed: { service.fail($0) })
@@ -44,6 +48,19 @@ final class TestServer {
     deinit {
         // A test that broke the storage has said so itself.
         try? database.close()
+    }
+
+    /// A server that asks for keys, and those that there are.
+    ///
+    /// - Parameter makeKeys: puts keys into the ring.
+    static func withKeys<Keys>(
+        _ environment: [String: String] = [:], _ makeKeys: (inout KeyRing) throws(KeysError) -> Keys
+    ) throws -> (server: TestServer, keys: Keys) {
+        var keys: Keys?
+        let server = try TestServer(["API_KEYS_REQUIRED": "true"].merging(environment) { $1 }) { settings in
+            keys = try KeyRingFile(settings.keysFile).update(makeKeys)
+        }
+        return (server, keys!)
     }
 
     // MARK: Requests
