@@ -33,6 +33,7 @@ struct Supervise: ParsableCommand {
 
     func run() {
         let settings = options.settings()
+        if let problem = contradictionOfKeys(in: settings) { ExitCode.configuration.exit(problem) }
         bootstrapLogging(settings)
         supervise(settings, config: options.config)
     }
