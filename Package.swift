@@ -7,6 +7,7 @@ let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-h
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let collections: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 
 let package = Package(
@@ -24,6 +25,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     ],
     targets: [
         // C underneath.
@@ -57,12 +59,12 @@ let package = Package(
         // The wire.
         .target(name: "JSON", dependencies: ["CSimdJSON", "Locks"]),
         .target(name: "HTTP", dependencies: [httpTypes]),
+        .target(name: "Prometheus", dependencies: ["Locks", metrics]),
         .target(
             name: "API",
             dependencies: [
                 "Database", "Storage", "Archives", "VectorSearch", "TextSearch", "Chunking", "Embedding", "JSON", "HTTP", "Settings",
-                "Keys", "Locks", httpTypes,
-                logging,
+                "Keys", "Locks", "Prometheus", httpTypes, logging, metrics,
             ],
             resources: [.embedInCode("Resources")]),
         .target(name: "FastCGI", dependencies: ["CFastCGI", "CPlatform", "Locks", "HTTP", httpTypes]),
@@ -74,7 +76,7 @@ let package = Package(
             name: "Server",
             dependencies: [
                 "API", "FastCGI", "Database", "Storage", "Embedding", "JSON", "Settings", "Keys", "Supervisor", "Locks", "CPlatform",
-                logging, argumentParser,
+                "Prometheus", logging, metrics, argumentParser,
             ]),
         .executableTarget(
             name: "CLI", dependencies: ["Settings", "Keys", "Database", "Storage", "Archives", "JSON", argumentParser]),
@@ -107,12 +109,13 @@ let package = Package(
             name: "EmbeddingTests", dependencies: ["Embedding", "CEmbeddingKernels", "JSON", "Locks", "TestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "KeysTests", dependencies: ["Keys", "Database", "TestSupport"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
+        .testTarget(name: "PrometheusTests", dependencies: ["Prometheus", "Locks", "TestSupport", metrics]),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport", httpTypes]),
         .testTarget(
             name: "APITests",
             dependencies: [
-                "API", "Database", "Storage", "VectorSearch", "TextSearch", "Embedding", "HTTP", "Settings", "Keys", "Locks", "TestSupport",
-                httpTypes, logging,
+                "API", "Database", "Storage", "VectorSearch", "TextSearch", "Embedding", "HTTP", "Settings", "Keys", "Locks", "Prometheus",
+                "TestSupport", httpTypes, logging,
             ]),
         .testTarget(name: "FastCGITests", dependencies: ["FastCGI", "CFastCGI", "CPlatform", "HTTP", "TestSupport", httpTypes]),
         .testTarget(name: "SupervisorTests", dependencies: ["Supervisor", "CPlatform", "Locks", "TestSupport", logging]),
