@@ -18,6 +18,15 @@ package struct Budget: Sendable {
     package static let unlimited = Budget()
 }
 
+/// What a budget is about, at one moment.
+package struct Resources: Sendable {
+    package let budget: Budget
+    /// Bytes of the whole process, without mapped files.
+    package let memoryInUse: Int
+    /// Bytes in the file system of the data directory.
+    package let freeDisk: Int
+}
+
 /// Admits changes while there is memory and disk for them.
 ///
 /// What is in use is read from the system, not reckoned: what counts is what the kernel counts when it ends a process. A reading serves
@@ -75,6 +84,13 @@ final class Admission: @unchecked Sendable {
             }
             admitted += bytes
         }
+    }
+
+    /// How much there is of what the budget is about, as it is now.
+    ///
+    /// - Throws: `storage`.
+    func resources() throws(DatabaseError) -> Resources {
+        Resources(budget: budget, memoryInUse: memoryInUse(), freeDisk: try storing(freeDisk))
     }
 
     private func isFresh(_ bytes: Int) -> Bool {

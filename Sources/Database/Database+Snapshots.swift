@@ -12,6 +12,8 @@ extension Database {
         package var rebuiltIndexes = 0
         /// How many libraries made the index of their texts again, for the same reasons.
         package var rebuiltTextIndexes = 0
+        /// Of `snapshot`.
+        var snapshotInfo: Snapshots.Info?
     }
 
     /// Writes down everything as it is now, beside searches and changes; only what builds indexes rests meanwhile. Then the log gives up
@@ -69,8 +71,13 @@ extension Database {
     }
 
     func writeSnapshot() throws(StorageError) -> Snapshots.Info {
+        try snapshotMeter.measuring { () throws(StorageError) in try writeSnapshotIfNeeded() }
+    }
+
+    /// The snapshot, and whether it was there already.
+    private func writeSnapshotIfNeeded() throws(StorageError) -> (info: Snapshots.Info, isNew: Bool) {
         if let last = try snapshots.list().last, last.sequence == applyLock.withLock({ appliedSequence }), last.sequence > .zero {
-            return last
+            return (last, false)
         }
         builder.pause()
         defer { builder.resume() }
@@ -86,7 +93,7 @@ extension Database {
             for image in images { try SnapshotCoding.write(image, to: &writer) }
         }
         if let oldest = try snapshots.removeOld() { _ = try log.removeSegments(through: oldest) }
-        return info
+        return (info, true)
     }
 
     /// The first of `candidates` that is as it was written, loaded; the others that were tried are in `loaded`.
@@ -100,6 +107,8 @@ extension Database {
                 var loader = SnapshotLoader(reader, into: repository)
                 try loader.load()
                 loaded.snapshot = name
+                loaded.snapshotInfo = Snapshots.Info(
+                    name: name, sequence: reader.sequence, bytes: reader.size, madeAt: reader.madeAt)
                 loaded.rebuiltIndexes = loader.rebuiltIndexes
                 loaded.rebuiltTextIndexes = loader.rebuiltTextIndexes
                 return (repository, reader.sequence, reader.databaseID)

@@ -25,6 +25,7 @@ package final class Database: @unchecked Sendable {
     let admission: Admission
     /// How much the log has grown since the last snapshot.
     let growth: LogGrowth
+    let snapshotMeter: SnapshotMeter
     /// Held while changes are applied: whoever holds it sees the state after `appliedSequence`, and no other.
     let applyLock = Lock()
     private(set) var appliedSequence: SequenceNumber
@@ -61,6 +62,7 @@ package final class Database: @unchecked Sendable {
         var loaded = Loaded()
         let snapshot = try Self.loadSnapshot(snapshots, snapshots.candidates(), builder, &loaded)
         let repository = snapshot?.repository ?? Repository(builder: builder)
+        snapshotMeter = SnapshotMeter(last: loaded.snapshotInfo)
         self.builder = builder
         self.snapshots = snapshots
         self.growth = growth

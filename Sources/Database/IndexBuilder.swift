@@ -27,6 +27,8 @@ final class IndexBuilder: @unchecked Sendable {
     /// Libraries that may have work, each once, in the order of their turns.
     private var queue = Deque<Library>()
     private var queued: Set<ObjectIdentifier> = []
+    /// Since when libraries have had work without a break. Those that have none are not here.
+    private var busy: [ObjectIdentifier: ContinuousClock.Instant] = [:]
     /// The library whose turn it is.
     private var current: Library?
     /// What all threads may join.
@@ -69,6 +71,7 @@ final class IndexBuilder: @unchecked Sendable {
             work?.cancel()
             queue.removeAll()
             queued.removeAll()
+            busy.removeAll()
             marked.broadcast()
             begun.broadcast()
             settled.broadcast()
@@ -102,6 +105,7 @@ final class IndexBuilder: @unchecked Sendable {
         lock.withLock {
             guard !isStopped, queued.insert(ObjectIdentifier(library)).inserted else { return }
             queue.append(library)
+            if busy[ObjectIdentifier(library)] == nil { busy[ObjectIdentifier(library)] = .now }
             marked.signal()
         }
     }
@@ -111,6 +115,7 @@ final class IndexBuilder: @unchecked Sendable {
         lock.withLock {
             queue.removeAll()
             queued.removeAll()
+            busy.removeAll()
         }
     }
 
@@ -118,6 +123,7 @@ final class IndexBuilder: @unchecked Sendable {
     func forget(_ library: Library) {
         lock.withLock {
             if queued.remove(ObjectIdentifier(library)) != nil { queue.removeAll { $0 === library } }
+            busy[ObjectIdentifier(library)] = nil
             if current === library {
                 work?.cancel()
                 current = nil
@@ -132,6 +138,12 @@ final class IndexBuilder: @unchecked Sendable {
             while !isStopped, queued.contains(ObjectIdentifier(library)) || current === library { settled.wait(lock) }
         }
     }
+
+    /// How many libraries may have work.
+    var busyCount: Int { lock.withLock { busy.count } }
+
+    /// Since when each library that has work has had some.
+    var busySince: [ObjectIdentifier: ContinuousClock.Instant] { lock.withLock { busy } }
 
     // MARK: Threads
 
@@ -196,6 +208,7 @@ final class IndexBuilder: @unchecked Sendable {
     /// There is no work for the library: it is clean, unless it changed meanwhile.
     private func endTurn() {
         lock.withLock {
+            if let current, !queued.contains(ObjectIdentifier(current)) { busy[ObjectIdentifier(current)] = nil }
             current = nil
             settled.broadcast()
         }

@@ -72,6 +72,11 @@ final class Repository: @unchecked Sendable {
     /// In order of creation.
     var allLibraries: [Library] { lock.withReadLock { libraryOrder } }
 
+    /// Libraries in order of creation, then those that are to succeed some of them.
+    var librariesAndSuccessors: (libraries: [Library], successors: [Library]) {
+        lock.withReadLock { (libraryOrder, Array(successors.values)) }
+    }
+
     // MARK: Changes
 
     /// What a change made, for the reply to the one who asked for it.

@@ -18,6 +18,9 @@ final class LogGrowth: @unchecked Sendable {
         lock.withLock { bytes += count }
     }
 
+    /// How much was written, and how much asks for a snapshot.
+    var state: (bytes: Int, limit: Int) { lock.withLock { (bytes, limit) } }
+
     func snapshotBegins() {
         lock.withLock { (bytes, next) = (0, limit) }
     }

@@ -104,6 +104,12 @@ package struct ModelCatalogue: Sendable {
         }
     }
 
+    /// Whether the model's provider is not asked now, because calls of it have failed again and again.
+    package func isResting(_ model: EmbeddingModel) -> Bool {
+        guard case .success(let provider as RemoteProvider) = lookUp(model) else { return false }
+        return provider.endpoint.refusal != nil
+    }
+
     private func lookUp(_ model: EmbeddingModel) -> Result<any EmbeddingProvider, Unavailable> {
         providers[model.name] ?? .failure(Unavailable(reason: "the model is not in the catalogue"))
     }

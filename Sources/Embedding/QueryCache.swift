@@ -36,6 +36,8 @@ package final class QueryCache: @unchecked Sendable {
     private var newest = -1
     private var oldest = -1
     private var bytes = 0
+    private var hits = 0
+    private var misses = 0
 
     /// - Parameter limit: in bytes; 0 keeps nothing.
     package init(limit: Int) {
@@ -45,9 +47,16 @@ package final class QueryCache: @unchecked Sendable {
     /// How many entries there are, and what they take.
     package var size: (count: Int, bytes: Int) { lock.withLock { (places.count, bytes) } }
 
+    /// How many look-ups found a vector, and how many did not.
+    package var lookUps: (hits: Int, misses: Int) { lock.withLock { (hits, misses) } }
+
     package func vector(of text: String, model: String) -> [Float]? {
         lock.withLock {
-            guard let slot = places[Key(model: model, text: text)] else { return nil }
+            guard let slot = places[Key(model: model, text: text)] else {
+                misses += 1
+                return nil
+            }
+            hits += 1
             unlink(slot)
             linkAsNewest(slot)
             return slots[slot].vector

@@ -58,6 +58,9 @@ package final class FastCGIServer: Sendable {
         }
     }
 
+    /// How busy it is now. Cost: a few calls of the system.
+    package var load: TransportLoad { shared.load(workers: configuration.workerThreads) }
+
     /// Stops accepting and waits for the requests that run. Returns true if all were answered within `limit`; otherwise some
     /// still run when this returns. Connections not yet accepted stay in the socket for whoever holds it next.
     package func stop(drainingFor limit: Duration) -> Bool {

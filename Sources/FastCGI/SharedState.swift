@@ -1,5 +1,6 @@
 import CPlatform
 import Glibc
+import HTTP
 import Synchronization
 
 /// What a server and its workers share. The last of them to let go closes the events.
@@ -12,6 +13,8 @@ final class SharedState: Sendable {
     private let stopping = Atomic<Bool>(false)
     private let runningWorkers = Atomic<Int>(0)
     private let runningStreams = Atomic<Int>(0)
+    private let busyWorkers = Atomic<Int>(0)
+    private let accepted = Atomic<Int>(0)
 
     init(listeningDescriptor: Int32) throws(FastCGIError) {
         self.listeningDescriptor = listeningDescriptor
@@ -58,6 +61,22 @@ final class SharedState: Sendable {
             poll(&waiting, 1, Int32(clamping: Int(left / .milliseconds(1)) + 1))
         }
         return true
+    }
+
+    /// Runs what a worker does with a connection that it accepted.
+    func whileBusy(_ body: () -> Void) {
+        accepted.add(1, ordering: .relaxed)
+        busyWorkers.add(1, ordering: .relaxed)
+        body()
+        busyWorkers.subtract(1, ordering: .relaxed)
+    }
+
+    func load(workers: Int) -> TransportLoad {
+        var (waiting, limit): (UInt32, UInt32) = (0, 0)
+        let isKnown = quire_accept_queue(listeningDescriptor, &waiting, &limit) == 0
+        return TransportLoad(
+            workers: workers, busyWorkers: busyWorkers.load(ordering: .relaxed), streams: runningStreams.load(ordering: .relaxed),
+            accepted: accepted.load(ordering: .relaxed), queue: isKnown ? .init(waiting: Int(waiting), limit: Int(limit)) : nil)
     }
 
     /// Runs `body` unless `limit` of those that run have a streamed body already.

@@ -27,7 +27,7 @@ final class Worker: Sendable {
             let connection = quire_accept(shared.listeningDescriptor)
             if connection >= 0 {
                 pause = Pause()
-                exchange.run(on: connection)
+                shared.whileBusy { exchange.run(on: connection) }
                 continue
             }
             switch errno {

@@ -66,7 +66,7 @@ package struct Router<Handler: Sendable>: Sendable {
 extension Router.Route {
     fileprivate func parameters(for path: [Substring.UTF8View.SubSequence]) -> PathParameters? {
         guard path.count == segments.count else { return nil }
-        var parameters = PathParameters()
+        var parameters = PathParameters(pattern: pattern)
         for (segment, raw) in zip(segments, path) {
             guard let decoded = percentDecoded(raw), !decoded.isEmpty else { return nil }
             switch segment {
@@ -80,9 +80,13 @@ extension Router.Route {
 
 /// What the `{name}` segments of a pattern matched, decoded.
 package struct PathParameters: Sendable {
+    /// The pattern that the path fits; empty if there is none.
+    package let pattern: String
     fileprivate var values: [(name: String, value: String)] = []
 
-    package init() {}
+    package init(pattern: String = "") {
+        self.pattern = pattern
+    }
 
     /// The name must stand in the route's pattern.
     package subscript(_ name: String) -> String {

@@ -18,6 +18,7 @@ import Testing
         cache.add([5, 6], of: "a", model: "m")
         #expect(cache.vector(of: "a", model: "m") == [5, 6])
         #expect(cache.size == (2, 2 * Self.entry))
+        #expect(cache.lookUps == (3, 2))
     }
 
     @Test("texts that only look the same are different")

@@ -41,6 +41,8 @@ final class LogQueue: @unchecked Sendable {
 
     var lastSequence: SequenceNumber { lock.withLock { state.lastAppended } }
     var durableSequence: SequenceNumber { lock.withLock { state.lastDurable } }
+    /// What waits for the writer.
+    var waiting: (records: Int, bytes: Int) { lock.withLock { (state.open.records.count, state.open.payloadBytes) } }
 
     // MARK: Appenders
 

@@ -18,6 +18,7 @@ final class LogWriter: @unchecked Sendable {
     private let fileSystem: any FileSystem
     private let policy: DurabilityPolicy
     private let options: LogOptions
+    let meter = LogMeter()
 
     /// The current segment, the last of the log.
     private var segment: SegmentWriter
@@ -115,6 +116,7 @@ final class LogWriter: @unchecked Sendable {
             checksums.append(header.encode(payload: record.payload, seed: segment.seed, into: &buffer))
         }
         try segment.append(buffer, checksums: checksums, mayUseReserve: batch.records.allSatisfy(\.mayUseReserve))
+        meter.wrote(records: batch.records.count, bytes: buffer.count)
     }
 
     /// Tells everyone how far the log is.
@@ -135,6 +137,7 @@ final class LogWriter: @unchecked Sendable {
     private func poison(_ error: StorageError, _ batch: LogBatch?, _ observer: Observer) -> StorageError {
         guard case .ioFailed(let operation, let path, let errno) = error else { preconditionFailure("files fail with ioFailed") }
         let poison = StorageError.poisoned(operation: operation, path: path, errno: errno)
+        meter.poisoned()
         fail(batch?.settlements ?? [], .poisoned(poison), poison, observer)
         return poison
     }
@@ -150,9 +153,15 @@ final class LogWriter: @unchecked Sendable {
     }
 
     private func synchronize() throws(StorageError) {
-        try segment.synchronize()
+        try synchronizeSegment()
         durable = written
         lastSync = .now
+    }
+
+    private func synchronizeSegment() throws(StorageError) {
+        let start = SuspendingClock.now
+        try segment.synchronize()
+        meter.synced(in: start.duration(to: .now))
     }
 
     /// How long until a sync or a seal has to be made if no batch comes; nil when there is none to make.
@@ -189,7 +198,7 @@ final class LogWriter: @unchecked Sendable {
             // Nobody waits for a seal: the log is as good as one killed before it, and the next batch gets its own.
             return
         }
-        try segment.synchronize()
+        try synchronizeSegment()
         advance()
     }
 

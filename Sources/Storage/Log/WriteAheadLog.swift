@@ -210,6 +210,14 @@ package final class WriteAheadLog: Sendable {
     /// The bytes of all segments together, without zeros written ahead: what a start would read at most. Cheap, from any thread.
     package var retainedBytes: UInt64 { retained.bytes }
 
+    /// Cheap, from any thread.
+    package var statistics: LogStatistics {
+        var statistics = writer.meter.statistics
+        (statistics.queuedRecords, statistics.queuedBytes) = queue.waiting
+        statistics.retainedBytes = Int(retainedBytes)
+        return statistics
+    }
+
     /// Writes what is queued, syncs, seals the log, ends the thread. Not from an observer. A second call returns the same.
     /// Throws what poisoned the log, now or before.
     package func close() throws(StorageError) {

@@ -11,6 +11,13 @@ package struct Snapshots: Sendable {
         package let bytes: UInt64
         /// Milliseconds since 1970.
         package let madeAt: Int64
+
+        package init(name: String, sequence: SequenceNumber, bytes: UInt64, madeAt: Int64) {
+            self.name = name
+            self.sequence = sequence
+            self.bytes = bytes
+            self.madeAt = madeAt
+        }
     }
 
     /// As many as are kept: should the newest be damaged, the one before it and the log since then say the same.

@@ -1,0 +1,105 @@
+import Glibc
+import Storage
+import TestSupport
+import Testing
+import VectorSearch
+
+@testable import Database
+
+@Suite("What a database says of itself")
+struct MonitoringTests {
+    @Test("every library's figures are those of its statistics, and its successor's beside them")
+    func figures() throws {
+        let test = try TestDatabase()
+        let large = try test.database.makeLibrary("large", index: IndexConfiguration(.hnsw))
+        let small = try test.database.makeLibrary("small")
+        try test.database.fill(large, count: 500)
+        try test.database.put(9000, in: small, [chunk(9000, [1, 2, 3, 4])])
+        try test.database.deleteDocument(.number(7))
+        for library in [large, small] { try test.database.waitUntilIndexed(library) }
+        try test.database.beginReembedding(of: small, as: EmbeddingSource(model: "other", dimension: 3))
+
+        let figures = test.database.figures()
+
+        #expect(figures.libraries.map(\.id) == [large, small])
+        #expect(figures.successors.map(\.model) == ["other"])
+        #expect(figures.all.count == 3)
+        for library in figures.libraries {
+            let statistics = try test.database.statistics(of: library.id)
+            #expect(library.documents == statistics.library.documentCount && library.chunks == statistics.library.chunkCount)
+            #expect(library.index == statistics.index.statistics)
+            #expect(library.freeRows == statistics.vectors.freeRows && library.vectorBytes == statistics.vectors.bytes)
+            #expect(library.textIndexBytes > 0 && library.busyFor == nil)
+        }
+        #expect(figures.libraries[0].documents > 1 && figures.libraries[1].chunks == 1)
+    }
+
+    @Test("a library is busy from a change until its index has nothing left to do")
+    func busy() throws {
+        let test = try TestDatabase()
+        let library = try test.database.makeLibrary(index: IndexConfiguration(.hnsw))
+        test.database.builder.pause()
+
+        try test.database.put(1, in: library, [chunk(1, [1, 2, 3, 4])])
+        let first = try #require(test.database.figures().libraries[0].busyFor)
+        try test.database.put(2, in: library, [chunk(2, [4, 3, 2, 1])])
+        let second = try #require(test.database.figures().libraries[0].busyFor)
+
+        // Since the first change, whatever came later.
+        #expect(first >= .zero && second > first)
+        #expect(test.database.librariesWithIndexWork == 1)
+        test.database.builder.resume()
+        try test.database.waitUntilIndexed(library)
+        #expect(test.database.figures().libraries[0].busyFor == nil && test.database.librariesWithIndexWork == 0)
+        test.database.builder.pause()
+        try test.database.put(3, in: library, [chunk(3, [4, 3, 2, 2])])
+        #expect(test.database.librariesWithIndexWork == 1)
+        try test.database.deleteLibrary(library)
+        #expect(test.database.librariesWithIndexWork == 0)
+        test.database.builder.resume()
+    }
+
+    @Test("snapshots are counted with their time and size, failures until one succeeds, and the last is known after a start")
+    func snapshots() throws {
+        let test = try TestDatabase()
+        let library = try test.database.makeLibrary()
+        #expect(test.database.snapshotStatistics.last == nil && test.database.snapshotStatistics.growth > 0)
+
+        // In the way of the file that it is written to.
+        let obstacle = test.directory / "snapshot-0000000000000001.snap.tmp"
+        #expect(mkdir(obstacle, 0o700) == 0)
+        #expect(throws: DatabaseError.self) { try test.database.takeSnapshot() }
+        let failed = test.database.snapshotStatistics
+        #expect(rmdir(obstacle) == 0)
+        let info = try test.database.takeSnapshot()
+        // Nothing has changed: no other one is made.
+        #expect(try test.database.takeSnapshot() == info)
+        let taken = test.database.snapshotStatistics
+        try test.database.put(1, in: library, [chunk(1, [1, 2, 3, 4])])
+        let later = test.database.snapshotStatistics
+        try test.reopen()
+        let restarted = test.database.snapshotStatistics
+
+        #expect(failed.failed == 1 && failed.failure != nil && failed.taken == 0)
+        #expect(taken.taken == 1 && taken.failed == 1 && taken.failure == nil && taken.last == info)
+        #expect(taken.growth == 0 && later.growth > 0 && restarted.growth == later.growth)
+        #expect(try #require(taken.lastDuration) == taken.duration && taken.duration > .zero)
+        #expect(restarted.last == info && restarted.lastDuration == nil && restarted.taken == 0)
+    }
+
+    @Test("what there is of memory and disk is asked of the system each time")
+    func resources() throws {
+        let memory = Shared(100)
+        let test = try TestDatabase(budget: Budget(memoryBytes: 1000, diskReserveBytes: 10), memoryInUse: { memory.current })
+        test.fileSystem.setFreeBytes(77)
+
+        let before = try test.database.resources()
+        memory.set(200)
+        test.fileSystem.setFreeBytes(66)
+        let after = try test.database.resources()
+
+        #expect(before.memoryInUse == 100 && before.freeDisk == 77)
+        #expect(after.memoryInUse == 200 && after.freeDisk == 66)
+        #expect(after.budget.memoryBytes == 1000 && after.budget.diskReserveBytes == 10)
+    }
+}
