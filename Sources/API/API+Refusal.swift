@@ -23,7 +23,7 @@ extension API {
                 APIError(.unavailable, "As many streams are running as may at one time: \(limit)")
             case .malformed(let reason): APIError(.invalidRequest, reason)
             }
-        return complete(error.response(requestID: request.id), for: request)
+        return answer(request, with: error)
     }
 
     /// What every response has.

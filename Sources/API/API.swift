@@ -2,6 +2,7 @@ package import HTTP
 import HTTPTypes
 import Keys
 package import Logging
+import Settings
 
 /// What answers the requests of a route.
 enum RouteHandler: Sendable {
@@ -18,6 +19,7 @@ typealias Handler = RouteHandler
 package struct API: Sendable {
     private let router: Router<Route>
     private let service: Service
+    private let monitor: RequestMonitor
     private let logger: Logger
 
     private struct Route: Sendable {
@@ -33,13 +35,18 @@ package struct API: Sendable {
         DocumentRoutes(service: service).add(to: &router)
         BulkRoutes(service: service).add(to: &router)
         ChunkRoutes(service: service).add(to: &router)
-        SearchRoutes(service: service).add(to: &router)
+        SearchRoutes(service: service, slow: SlowQueryLog(milliseconds: service.settings.slowQueryMS, logger: logger)).add(to: &router)
         ModelRoutes(service: service).add(to: &router)
         EmbeddingRoutes(service: service).add(to: &router)
         AdminRoutes(service: service).add(to: &router)
+        MonitoringRoutes(service: service).add(to: &router)
         ServiceRoutes(service: service, routes: router.routes.map { "\($0.method) \($0.pattern)" }).add(to: &router)
         self.router = router.map { Route(handler: $0.handler, demand: Demand($0.method, $0.pattern)) }
         self.service = service
+        monitor = RequestMonitor(
+            routes: router.routes.map { ($0.method, $0.pattern) }, registry: service.metrics, log: service.settings.requestLog,
+            logger: logger)
+        service.watch(monitor)
         self.logger = logger
     }
 
@@ -62,12 +69,12 @@ package struct API: Sendable {
             }
         case .notFound:
             let error = APIError(.notFound, "There is nothing at this path; /openapi.json lists what there is")
-            return .whole { request in answer(request) { throw error } }
+            return .whole { request in answer(request, PathParameters()) { throw error } }
         case .methodNotAllowed(let methods):
             let allowed = methods.map(\.rawValue).joined(separator: ", ")
             var error = APIError(.methodNotAllowed, "This path knows \(allowed)")
             error.headers[.allow] = allowed
-            return .whole { [error] request in answer(request) { throw error } }
+            return .whole { [error] request in answer(request, PathParameters()) { throw error } }
         }
     }
 
@@ -80,24 +87,33 @@ package struct API: Sendable {
     private func admit(
         _ request: Request, to route: Route, _ path: PathParameters, _ handle: (Request, Access) throws -> Response
     ) -> Response {
-        answer(request) {
+        answer(request, path) {
             let access = try service.admit(request, to: route.demand, path)
             return try handle(request.withoutKeys, access)
         }
     }
 
-    private func answer(_ request: Request, _ handle: () throws -> Response) -> Response {
-        do {
-            return complete(try handle(), for: request)
-        } catch {
-            let failure = APIError(error)
-            if failure.type == .internalError {
-                logger.error(
-                    "a request failed unexpectedly",
-                    metadata: ["request_id": "\(request.id)", "route": "\(request.method) \(request.path)", "error": "\(error)"])
+    private func answer(_ request: Request, _ path: PathParameters, _ handle: () throws -> Response) -> Response {
+        monitor.observe(request, path) {
+            do {
+                return (complete(try handle(), for: request), nil)
+            } catch {
+                let failure = APIError(error)
+                if failure.type == .internalError {
+                    logger.error(
+                        "a request failed unexpectedly",
+                        metadata: ["request_id": "\(request.id)", "route": "\(path.pattern)", "error": "\(error)"])
+                }
+                return (complete(failure.response(requestID: request.id), for: request), failure)
             }
-            return complete(failure.response(requestID: request.id), for: request)
         }
+    }
+
+    /// Answers a request that is not executed, as one of the route that it was for.
+    func answer(_ request: Request, with error: APIError) -> Response {
+        var parameters = PathParameters()
+        if case .found(_, let found) = router.match(request.method, path: request.path) { parameters = found }
+        return answer(request, parameters) { throw error }
     }
 }
 

@@ -27,6 +27,7 @@ final class EmbeddingGate: @unchecked Sendable {
 
     var callers: Int { lock.withLock { inside } }
     var waitingCallers: Int { lock.withLock { waiting } }
+    var computingThreads: Int { lock.withLock { turns } }
 
     /// Runs `body` when it is this caller's turn.
     ///

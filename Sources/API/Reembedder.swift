@@ -45,6 +45,13 @@ final class Reembedder: @unchecked Sendable {
 
     func run(of id: LibraryID) -> Run? { lock.withLock { runs[id] } }
 
+    /// The libraries whose last one failed, and why, in the order of their ids.
+    var failures: [(id: LibraryID, failure: APIError)] {
+        lock.withLock { runs }.filter { $0.value.state == .failed }.sorted { $0.key < $1.key }.compactMap { id, run in
+            run.failure.map { (id, $0) }
+        }
+    }
+
     /// Makes the vectors of a library whose re-embedding has begun.
     ///
     /// - Throws: 503 if there is no thread for it; the run has failed then.

@@ -56,16 +56,21 @@ extension Service {
     private func compute(
         _ texts: [String], as inputType: EmbeddingInputType, with model: EmbeddingModel, _ waiting: Waiting
     ) throws -> Embeddings {
-        let provider = try catalogue.provider(for: model)
-        let (gate, deadline) = (embeddingGate, waiting.deadline)
-        if model.isLocal, inputType == .query, texts.count == 1 { return try provider.embed(texts, as: inputType, deadline: deadline) }
-        guard model.isLocal else {
-            return try gate.enter(before: deadline, isPatient: waiting.isPatient) {
-                try provider.embed(texts, as: inputType, deadline: deadline)
+        let catalogue = try catalogue
+        return try embeddingMonitor.observe(model, texts: texts.count) {
+            let provider = try catalogue.provider(for: model)
+            let (gate, deadline) = (embeddingGate, waiting.deadline)
+            if model.isLocal, inputType == .query, texts.count == 1 {
+                return try provider.embed(texts, as: inputType, deadline: deadline)
             }
-        }
-        return try gate.pass(before: deadline, isPatient: waiting.isPatient) {
-            try provider.embed(texts, as: inputType, deadline: deadline, on: gate)
+            guard model.isLocal else {
+                return try gate.enter(before: deadline, isPatient: waiting.isPatient) {
+                    try provider.embed(texts, as: inputType, deadline: deadline)
+                }
+            }
+            return try gate.pass(before: deadline, isPatient: waiting.isPatient) {
+                try provider.embed(texts, as: inputType, deadline: deadline, on: gate)
+            }
         }
     }
 }

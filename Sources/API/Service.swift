@@ -1,14 +1,15 @@
 package import Database
 package import Embedding
-import JSON
+package import HTTP
 import Keys
 import Locks
 package import Logging
+package import Prometheus
 package import Settings
 package import Storage
 
 /// What the endpoints work with. It exists before the data is loaded, so that a starting server already answers.
-// Sound as Sendable: `state` is read and written under `lock`.
+// Sound as Sendable: `current` and who is watched are read and written under `lock`.
 package final class Service: @unchecked Sendable {
     /// Below nginx's `fastcgi_read_timeout` of 60 s.
     static let embeddingLimit = Duration.seconds(50)
@@ -16,15 +17,20 @@ package final class Service: @unchecked Sendable {
     package let settings: Settings
     let embeddingGate: EmbeddingGate
     let queryCache: QueryCache
+    /// What is measured here; other rooms are asked when somebody wants to know.
+    package let metrics = Registry(RequestMonitor.descriptions + EmbeddingMonitor.descriptions)
+    let embeddingMonitor: EmbeddingMonitor
     let fingerprints = FingerprintCache()
     let reembedder = Reembedder()
     /// `nil` where nobody needs a key.
     let keyRing: LiveKeyRing?
     let rateLimiter: RateLimiter?
     private let lock = Lock()
-    private var state = State.starting
+    private var current = State.starting
+    private var requests: RequestMonitor?
+    private var transportLoad: (@Sendable () -> TransportLoad)?
 
-    private enum State {
+    enum State {
         case starting
         case ready(Database, ModelCatalogue)
         case failed(StorageError)
@@ -36,11 +42,13 @@ package final class Service: @unchecked Sendable {
         rateLimiter = settings.rateLimits.isEnabled ? RateLimiter(settings.rateLimits) : nil
         embeddingGate = EmbeddingGate(workerThreads: settings.workerThreads, processors: Machine.current.cores)
         queryCache = QueryCache(limit: settings.queryCacheBytes)
+        embeddingMonitor = EmbeddingMonitor(registry: metrics)
+        ProcessFigures.noteStart()
     }
 
     /// Goes on with what was under way when the server ended.
     package func start(_ database: Database, _ catalogue: ModelCatalogue) {
-        lock.withLock { state = .ready(database, catalogue) }
+        lock.withLock { current = .ready(database, catalogue) }
         for id in database.reembeddedLibraries {
             guard let library = try? database.library(id).record, let progress = try? database.reembeddingProgress(of: id) else { continue }
             // What keeps it from starting, its run says.
@@ -51,9 +59,27 @@ package final class Service: @unchecked Sendable {
     /// Ends what works beside requests. Before the database is closed.
     package func stop() { reembedder.stop() }
 
+    /// Whom to ask how busy the transport is.
+    package func watch(transport load: @escaping @Sendable () -> TransportLoad) {
+        lock.withLock { transportLoad = load }
+    }
+
+    func watch(_ requests: RequestMonitor) {
+        lock.withLock { self.requests = requests }
+    }
+
+    /// Requests that are being handled.
+    var requestsInFlight: Int { lock.withLock { requests }?.inFlight ?? 0 }
+
+    /// Requests that were answered with 500.
+    var requestsFailed: Int { lock.withLock { requests }?.failed ?? 0 }
+
+    /// nil where no transport is watched.
+    var load: TransportLoad? { lock.withLock { transportLoad }?() }
+
     /// From here on every request is answered with 503.
     package func fail(_ error: StorageError) {
-        lock.withLock { state = .failed(error) }
+        lock.withLock { current = .failed(error) }
     }
 
     /// - Throws: 503 while the server starts and after its storage failed.
@@ -65,67 +91,14 @@ package final class Service: @unchecked Sendable {
         get throws { try ready.1 }
     }
 
+    var state: State { lock.withLock { current } }
+
     private var ready: (Database, ModelCatalogue) {
         get throws {
-            switch lock.withLock({ state }) {
+            switch state {
             case .ready(let database, let catalogue): return (database, catalogue)
             case .starting: throw APIError(.unavailable, "The server is starting")
             case .failed: throw APIError(.unavailable, "The storage has stopped; the server restarts")
-            }
-        }
-    }
-
-    /// How each part is, for `GET /ready`.
-    var components: [Component] { stateComponents + (keyComponent.map { [$0] } ?? []) }
-
-    var keyComponent: Component? { keyRing?.component }
-
-    private var stateComponents: [Component] {
-        switch lock.withLock({ state }) {
-        case .starting:
-            return [
-                Component(name: "storage", isReady: false, detail: "loading"),
-                Component(name: "embedding", isReady: false, detail: "loading"),
-            ]
-        case .failed(let error):
-            return [Component(name: "storage", isReady: false, detail: "\(error)")]
-        case .ready(let database, let catalogue):
-            return [
-                Component(name: "storage", isReady: true, detail: "\(database.recovery.recordsReplayed) records replayed at start"),
-                embeddingComponent(catalogue),
-            ]
-        }
-    }
-
-    /// Without weights everything but text embedding works, so the server is ready all the same.
-    private func embeddingComponent(_ catalogue: ModelCatalogue) -> Component {
-        guard let model = catalogue.model(named: settings.embeddingModel) else {
-            preconditionFailure("the server checks EMBEDDING_MODEL before it starts")
-        }
-        return switch catalogue.availability(of: model) {
-        case .available: Component(name: "embedding", isReady: true, detail: model.name)
-        case .unavailable(let reason): Component(name: "embedding", isReady: false, detail: reason)
-        }
-    }
-}
-
-/// A part of the server and whether it works.
-struct Component {
-    let name: String
-    let isReady: Bool
-    let detail: String
-}
-
-extension JSONWriter {
-    mutating func write(_ components: [Component]) {
-        key("components")
-        array { json in
-            for component in components {
-                json.object { json in
-                    json.member("name", component.name)
-                    json.member("status", component.isReady ? "ready" : "unavailable")
-                    json.member("detail", component.detail)
-                }
             }
         }
     }

@@ -40,11 +40,23 @@ struct JSONLogHandler: LogHandler {
             let all = metadata.merging(event.metadata ?? [:]) { $1 }
             for key in all.keys.sorted() {
                 json.key(key)
-                json.value(all[key]!.description)
+                json.write(all[key]!)
             }
         }
         // One write, so that lines of several threads do not mix.
         let line = json.finish() + [UInt8(ascii: "\n")]
         _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}
+
+extension JSONWriter {
+    /// Numbers and truth values as such, so that whoever collects the lines can compare them; all else as text.
+    fileprivate mutating func write(_ value: Logger.MetadataValue) {
+        switch value {
+        case .stringConvertible(let number as Int): self.value(number)
+        case .stringConvertible(let number as Double) where number.isFinite: self.value(number)
+        case .stringConvertible(let flag as Bool): self.value(flag)
+        case .string, .stringConvertible, .array, .dictionary: self.value(value.description)
+        }
     }
 }

@@ -1,11 +1,13 @@
 import API
 import CPlatform
+import CoreMetrics
 import Database
 import Embedding
 import FastCGI
 import Glibc
 import Locks
 import Logging
+import Prometheus
 import Settings
 import Storage
 import Supervisor
@@ -44,6 +46,8 @@ struct Responder {
         // A file at its size limit is an error that the log handles, not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
         let service = Service(settings: settings)
+        // What is measured through swift-metrics, by whatever library, is found at /metrics.
+        MetricsSystem.bootstrap(RegistryFactory(service.metrics))
         var database: Database?
         func start(_ loaded: Database, _ catalogue: ModelCatalogue) {
             database = loaded
@@ -52,6 +56,7 @@ struct Responder {
         }
 
         let server = makeServer(API(service))
+        service.watch(transport: { server.load })
         load()
         // A responder that takes the place of another one usually loads in no time: nobody needs to be told that it starts.
         var next = events.next(atMost: Self.silentStart)

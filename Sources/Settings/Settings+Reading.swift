@@ -122,6 +122,12 @@ extension Settings {
         accessLog = try reader.choice(
             "access_log", default: AccessLog.errors,
             "Requests that nginx writes to access.log in the run directory (never rotated by itself); errors: status 400 and above")
+        requestLog = try reader.choice(
+            "request_log", default: RequestLog.all,
+            "Requests of which the responder logs a line, with route, status, duration and library; errors: status 400 and above")
+        slowQueryMS = try reader.integer(
+            "slow_query_ms", default: 1000, in: 0...3_600_000, unit: "milliseconds, 0 = none",
+            "Searches that take longer are logged as warnings, with how they were made")
 
         try reader.refuseUnknownKeys()
         try refuseContradictions(reader)

@@ -66,6 +66,9 @@ package struct Settings: Sendable, Equatable {
     package var logLevel: LogLevel
     package var logJSONFormat: Bool
     package var accessLog: AccessLog
+    package var requestLog: RequestLog
+    /// 0 means that no search is slow.
+    package var slowQueryMS: Int
 
     /// Reads every setting.
     ///

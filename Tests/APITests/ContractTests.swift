@@ -104,7 +104,8 @@ struct ContractTests {
 
         let documented = Set(schema.array?.compactMap(\.string) ?? [])
 
-        #expect(documented == Set(APIError.ErrorType.allCases.map(\.rawValue)).union(["URITooLongError", "RateLimitError"]))
+        #expect(
+            documented == Set(APIError.ErrorType.allCases.map(\.rawValue)).union(["URITooLongError", "RateLimitError", "PermissionError"]))
     }
 
     @Test("what nginx answers itself has the documented shape and types")

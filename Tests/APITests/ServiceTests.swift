@@ -69,7 +69,10 @@ struct ServiceTests {
         let reply = server.get("/ready")
 
         #expect(reply.status == 200 && reply.json["status"] == "ready")
-        #expect(components(reply) == ["storage": "ready", "embedding": "unavailable"])
+        #expect(
+            components(reply) == [
+                "storage": "ready", "embedding": "unavailable", "indexes": "ready", "disk": "ready", "memory": "ready",
+            ])
         #expect(reply.json["components"]?[1]?["detail"] == "no model directory is set")
         // Tests leave it to the operating system when a change is on disk.
         #expect(try #require(reply.json["durable_sequence"]?.integer) <= 1)

@@ -47,6 +47,8 @@ struct SettingsTests {
         #expect(settings.logLevel == .info)
         #expect(settings.logJSONFormat == false)
         #expect(settings.accessLog == .errors)
+        #expect(settings.requestLog == .all)
+        #expect(settings.slowQueryMS == 1000)
     }
 
     @Test("put root's files where a service's belong")
@@ -91,6 +93,7 @@ struct SettingsTests {
             "QUIRE_MODEL_DIR": "~/weights", "QUERY_CACHE_BYTES": "11", "WORKER_THREADS": "3", "INDEX_BUILD_THREADS": "2",
             "NGINX_WORKER_PROCESSES": "1",
             "RUN_DIRECTORY": "/srv/run.1/q_2-x", "LOG_LEVEL": "WARNING", "LOG_JSON_FORMAT": "True", "ACCESS_LOG": "off",
+            "REQUEST_LOG": "errors", "SLOW_QUERY_MS": "0",
         ]
         let directory = TemporaryDirectory()
         let lines = changed.map { "\($0.key.lowercased()): \"\($0.value)\"" }.joined(separator: "\n")
@@ -143,6 +146,8 @@ struct SettingsTests {
         #expect(fromEnvironment.logLevel == .warning)
         #expect(fromEnvironment.logJSONFormat)
         #expect(fromEnvironment.accessLog == .off)
+        #expect(fromEnvironment.requestLog == .errors)
+        #expect(fromEnvironment.slowQueryMS == 0)
     }
 
     @Test("take the environment before the file, and the file before the default")
@@ -216,7 +221,8 @@ struct SettingsTests {
         "refuse words that are not on the list",
         arguments: [
             ("DURABILITY", "Always"), ("DURABILITY", "interval"), ("DURABILITY", "interval:0"), ("DURABILITY", "interval:60001"),
-            ("LOG_LEVEL", "verbose"), ("LOG_LEVEL", ""), ("LOG_JSON_FORMAT", "maybe"), ("ACCESS_LOG", "on"), ("EMBEDDING_MODEL", ""),
+            ("LOG_LEVEL", "verbose"), ("LOG_LEVEL", ""), ("LOG_JSON_FORMAT", "maybe"), ("ACCESS_LOG", "on"), ("REQUEST_LOG", "some"),
+            ("SLOW_QUERY_MS", "-1"), ("EMBEDDING_MODEL", ""),
             ("EMBEDDING_MODEL", "a b"), ("EMBEDDING_MODEL", "../x"), ("EMBEDDING_MODEL", String(repeating: "m", count: 65)),
             ("VECTOR_DB_DATA_DIR", ""), ("VECTOR_DB_DATA_DIR", "data"), ("VECTOR_DB_DATA_DIR", "~ada/x"), ("VECTOR_DB_DATA_DIR", "/"),
             ("VECTOR_DB_DATA_DIR", "/a\nb"), ("QUIRE_MODEL_DIR", "./m"), ("QUIRE_MODEL_DIR", "/" + String(repeating: "m", count: 4096)),

@@ -8,6 +8,7 @@ import VectorSearch
 
 struct SearchRoutes {
     let service: Service
+    let slow: SlowQueryLog
 
     func add(to router: inout Router<Handler>) {
         router.add(.post, "/v1/libraries/{id}/search", byText)
@@ -31,8 +32,9 @@ struct SearchRoutes {
         let library = try database.library(path.identifier("id")).record
         let includeEmbeddings = try request.readQuery { $0.bool("include_embeddings") }
         var queries = [try read(request.jsonReader(), service.settings, library)]
-        try complete(&queries, library, includeEmbeddings)
-        let result = try database.search(in: library.id, queries[0])
+        let embedding = try complete(&queries, library, includeEmbeddings)
+        let (result, searching) = try measured { try database.search(in: library.id, queries[0]) }
+        slow.note(request, in: library.id, queries[0], result, embedding: embedding, searching: searching)
         return Response(json: .ok, capacity: 1024 * (1 + result.hits.count)) { json in
             json.write(result, metric: library.metric, time: ContinuousClock.now - start)
         }
@@ -45,10 +47,12 @@ struct SearchRoutes {
         let library = try database.library(path.identifier("id")).record
         let includeEmbeddings = try request.readQuery { $0.bool("include_embeddings") }
         var queries = try SearchQuery.readBatch(request.jsonReader(), service.settings, for: library)
-        try complete(&queries, library, includeEmbeddings)
+        // Their texts are embedded together: that is no one's alone.
+        _ = try complete(&queries, library, includeEmbeddings)
         let results = try queries.map { query in
-            let start = ContinuousClock.now
-            return (result: try database.search(in: library.id, query), time: ContinuousClock.now - start)
+            let (result, time) = try measured { try database.search(in: library.id, query) }
+            slow.note(request, in: library.id, query, result, embedding: .zero, searching: time)
+            return (result: result, time: time)
         }
         return Response(json: .ok, capacity: 1024 * results.reduce(1) { $0 + 1 + $1.result.hits.count }) { json in
             json.object { json in
@@ -61,13 +65,20 @@ struct SearchRoutes {
         }
     }
 
-    /// Gives searches by text their vectors.
-    private func complete(_ queries: inout [SearchQuery], _ library: LibraryRecord, _ includeEmbeddings: Bool) throws {
+    /// Gives searches by text their vectors, and tells how long that took.
+    private func complete(_ queries: inout [SearchQuery], _ library: LibraryRecord, _ includeEmbeddings: Bool) throws -> Duration {
+        let start = ContinuousClock.now
         let incomplete = queries.indices.filter { queries[$0].needsVector }
         if !incomplete.isEmpty {
             let embeddings = try service.embed(incomplete.map { queries[$0].text }, as: .query, for: library)
             for (position, index) in incomplete.enumerated() { queries[index].vector = Array(embeddings[position]) }
         }
         for index in queries.indices { queries[index].withEmbeddings = includeEmbeddings }
+        return ContinuousClock.now - start
+    }
+
+    private func measured<Result>(_ body: () throws -> Result) rethrows -> (result: Result, time: Duration) {
+        let start = ContinuousClock.now
+        return (try body(), ContinuousClock.now - start)
     }
 }

@@ -3,7 +3,7 @@ import Locks
 import Storage
 
 /// The real file system, with a switch for what goes wrong.
-// Sound as Sendable: `trouble` is read and written under `lock`.
+// Sound as Sendable: all mutable state is read and written under `lock`.
 final class Disk: FileSystem, @unchecked Sendable {
     enum Trouble {
         case none
@@ -15,9 +15,17 @@ final class Disk: FileSystem, @unchecked Sendable {
 
     private let lock = Lock()
     private var trouble = Trouble.none
+    /// What is said to be free, if not the truth; nil: nobody knows.
+    private var freeBytes: Int? = .max
+    private var saysFreeBytes = false
     private let files = LocalFileSystem()
 
     func become(_ trouble: Trouble) { lock.withLock { self.trouble = trouble } }
+
+    /// - Parameter bytes: nil: it cannot be asked any more.
+    func setFreeBytes(_ bytes: Int?) {
+        lock.withLock { (freeBytes, saysFreeBytes) = (bytes, true) }
+    }
 
     fileprivate func check(_ path: String) throws(StorageError) {
         switch lock.withLock({ trouble }) {
@@ -36,7 +44,12 @@ final class Disk: FileSystem, @unchecked Sendable {
     func rename(_ source: String, to destination: String) throws(StorageError) { try files.rename(source, to: destination) }
     func remove(_ path: String) throws(StorageError) { try files.remove(path) }
     func synchronizeDirectory(_ path: String) throws(StorageError) { try files.synchronizeDirectory(path) }
-    func freeBytes(_ directory: String) throws(StorageError) -> Int { try files.freeBytes(directory) }
+    func freeBytes(_ directory: String) throws(StorageError) -> Int {
+        let (said, isSaid) = lock.withLock { (freeBytes, saysFreeBytes) }
+        guard isSaid else { return try files.freeBytes(directory) }
+        guard let said else { throw .ioFailed(operation: "statvfs", path: directory, errno: EIO) }
+        return said
+    }
 }
 
 private final class DiskFile: File {

@@ -21,27 +21,31 @@ final class TestServer {
     let service: Service
     let api: API
     let database: Database
-    private let directory = TemporaryDirectory()
+    private let directory: TemporaryDirectory
 
     /// - Parameters:
     ///   - model: where the weights are; without them no text is embedded.
     ///   - starts: whether the service is given its database.
     ///   - catalogue: another one than that of these weights.
+    ///   - directory: with the data of another server, which is closed.
     ///   - prepare: makes ready what the settings name, before anything looks at it.
     init(
         _ environment: [String: String] = [:], model: String? = nil, catalogue: ModelCatalogue? = nil, starts: Bool = true,
-        disk: Disk = Disk(), budget: Budget = .unlimited, prepare: (Settings) throws -> Void = { _ in }
+        disk: Disk = Disk(), durability: DurabilityPolicy = .os, budget: Budget = .unlimited,
+        directory: TemporaryDirectory = TemporaryDirectory(), memoryInUse: @escaping @Sendable () -> Int = processMemoryInUse,
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, prepare: (Settings) throws -> Void = { _ in }
     ) throws {
+        self.directory = directory
         let machine = Machine(userID: 1000, home: "/home/nobody", cores: 2, memoryBytes: 8 << 30)
         let environment = ["VECTOR_DB_DATA_DIR": directory.path].merging(environment) { $1 }
         settings = try Settings.load(environment: environment, machine: machine)
         try prepare(settings)
-        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         service = Service(settings: settings, logger: logger)
         api = API(service, logger: logger)
         let service = service
         database = try Database(
-            directory: directory.path, fileSystem: disk, durability: .os, budget: budget, storageFailed: { service.fail($0) })
+            directory: directory.path, fileSystem: disk, durability: durability, budget: budget, memoryInUse: memoryInUse,
+            storageFailed: { service.fail($0) })
         if starts { service.start(database, catalogue ?? ModelCatalogue(modelDirectory: model)) }
     }
 
