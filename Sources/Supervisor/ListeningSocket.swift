@@ -54,11 +54,16 @@ final class ListeningSocket {
         place = nil
     }
 
-    /// The socket that systemd passes on to this process (sd_listen_fds(3)); nil when it passes on none.
+    /// Whether systemd passes on descriptors to this process (sd_listen_fds(3)).
+    static func isInherited(environment: (String) -> String?, process: pid_t = getpid()) -> Bool {
+        environment("LISTEN_FDS") != nil && environment("LISTEN_PID") == String(process)
+    }
+
+    /// The socket that systemd passes on to this process; nil when it passes on none.
     static func inherited(
         environment: (String) -> String?, process: pid_t = getpid(), descriptor: Int32 = 3
     ) throws(SupervisorError) -> ListeningSocket? {
-        guard let count = environment("LISTEN_FDS"), environment("LISTEN_PID") == String(process) else { return nil }
+        guard isInherited(environment: environment, process: process), let count = environment("LISTEN_FDS") else { return nil }
         guard count == "1" else { throw .inheritedSocketUnusable("there are \(count) descriptors, not 1") }
         guard option(SO_ACCEPTCONN, of: descriptor) == 1 else { throw .inheritedSocketUnusable("it is no listening socket") }
         guard option(SO_DOMAIN, of: descriptor) == AF_UNIX else { throw .inheritedSocketUnusable("it is no unix socket") }

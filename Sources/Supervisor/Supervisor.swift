@@ -10,8 +10,13 @@ package struct Supervisor {
     private let configuration: SupervisorConfiguration
     private let logger: Logger
     /// Where systemd says what it passes on, and where it does.
-    var systemdVariable: (String) -> String? = { getenv($0).map { String(cString: $0) } }
+    var systemdVariable: (String) -> String? = Supervisor.processVariable
     var systemdDescriptor: Int32 = 3
+
+    /// Whether systemd passes a socket on to this process: then a supervisor makes none, and needs no directory for one.
+    package static var isGivenSocket: Bool { ListeningSocket.isInherited(environment: processVariable) }
+
+    private static let processVariable: @Sendable (String) -> String? = { getenv($0).map { String(cString: $0) } }
 
     package init(_ configuration: SupervisorConfiguration, logger: Logger) {
         self.configuration = configuration

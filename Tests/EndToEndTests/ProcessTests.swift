@@ -119,6 +119,34 @@ struct ProcessTests {
         #expect(try !connects(as: "games"))
     }
 
+    @Test("on a socket that systemd passes on, the run directory is not the server's: it changes nothing there")
+    func givenSocket() throws {
+        // What systemd does for a unit with a socket (sd_listen_fds(3)). The mode is one that the server would not have chosen.
+        let systemd = """
+            import os, socket, sys
+            directory = os.environ["RUN_DIRECTORY"]
+            listening = socket.socket(socket.AF_UNIX)
+            listening.bind(directory + "/responder.sock")
+            listening.listen(64)
+            os.chmod(directory + "/responder.sock", 0o666)
+            os.chmod(directory, 0o711)
+            os.dup2(listening.fileno(), 3)
+            os.set_inheritable(3, True)
+            os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+            os.execv(sys.argv[1], sys.argv[1:])
+            """
+
+        let quire = try QuireInstance(noModel, launcher: ["/usr/bin/env", "python3", "-c", systemd])
+
+        #expect(try quire.get("/v1/libraries").status == 200)
+        #expect(quire.stopServer() == 0)
+        var status = stat()
+        #expect(stat(quire.runDirectory, &status) == 0)
+        #expect(status.st_mode & 0o777 == 0o711)
+        #expect(lstat(quire.runDirectory + "/responder.sock", &status) == 0)
+        #expect(status.st_mode & 0o777 == 0o666)
+    }
+
     @Test("a graceful replacement of the responder loses no request", arguments: [SIGHUP, SIGTERM])
     func gracefulReplacement(signal: Int32) throws {
         let quire = try QuireInstance(noModel)
