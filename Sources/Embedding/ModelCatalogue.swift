@@ -66,14 +66,16 @@ package struct ModelCatalogue: Sendable {
         let keyVariable: String?
     }
 
+    private static let fetching = "run Scripts/bootstrap-model, or quire-bootstrap-model where Quire is installed"
+
     private static func miniLM(_ directory: String?, _ precision: EmbeddingPrecision) -> Result<any EmbeddingProvider, Unavailable> {
         guard let directory else { return .failure(Unavailable(reason: "no model directory is set")) }
         do {
             return .success(try MiniLMProvider(directory: directory, precision: precision))
         } catch .unreadableFile(let path, let reason) {
-            return .failure(Unavailable(reason: "weights not found in \(directory); run Scripts/bootstrap-model (\(path): \(reason))"))
+            return .failure(Unavailable(reason: "weights not found in \(directory); \(fetching) (\(path): \(reason))"))
         } catch .invalidModelFile(let path, let reason) {
-            return .failure(Unavailable(reason: "damaged weights; run Scripts/bootstrap-model (\(path): \(reason))"))
+            return .failure(Unavailable(reason: "damaged weights; \(fetching) (\(path): \(reason))"))
         } catch {
             return .failure(Unavailable(reason: "\(error)"))
         }

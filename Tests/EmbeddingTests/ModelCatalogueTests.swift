@@ -23,12 +23,14 @@ import Testing
         #expect(ModelCatalogue.builtInNames == Set(Self.dimensions.keys))
     }
 
+    private let fetching = "run Scripts/bootstrap-model, or quire-bootstrap-model where Quire is installed"
+
     @Test("says why the local model has no provider", arguments: [nil, "/nonexistent"] as [String?])
     func unavailable(directory: String?) throws {
         let catalogue = ModelCatalogue(modelDirectory: directory)
         let model = catalogue.models[0]
         let why = directory.map {
-            "weights not found in \($0); run Scripts/bootstrap-model (/nonexistent/model.safetensors: cannot open: No such file or directory)"
+            "weights not found in \($0); \(fetching) (/nonexistent/model.safetensors: cannot open: No such file or directory)"
         }
         let reason = why ?? "no model directory is set"
 
@@ -104,7 +106,7 @@ import Testing
                 Issue.record("a damaged model is available")
                 continue
             }
-            #expect(reason.hasPrefix("damaged weights; run Scripts/bootstrap-model (\(path): ") && reason.contains(complaint))
+            #expect(reason.hasPrefix("damaged weights; \(fetching) (\(path): ") && reason.contains(complaint))
         }
     }
 
