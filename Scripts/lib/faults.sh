@@ -117,9 +117,16 @@ fuzz_all() {
 
 fuzz_statistic() { sed -n "s/^stat::$1: *//p" "$log"; }
 
+# What systemd says of its units.
+unit_files() { Tests/Packaging/run --units | tee "$logs/units.log"; }
+
+# The Debian package, built, installed, run and purged. As root, with a network.
+packaging_test() { Tests/Packaging/run | tee "$logs/packaging.log"; }
+
 # Every phase, once the tests are built.
 all_faults() {
     mkdir -p "$logs"
+    phase "systemd units" unit_files
     phase "fault tests" fault_tests
     phase "power losses and flipped bits" durability_tests
     phase "settings and nginx" edge_tests
