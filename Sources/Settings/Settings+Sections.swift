@@ -1,6 +1,11 @@
 /// The headings under which `Config/quire.yaml` and docs/configuration.md have the settings.
 extension Settings {
-    static let listening = SettingSection(title: "Where it listens", note: "`quire nginx reload` takes them up.")
+    static let listening = SettingSection(
+        title: "Where it listens",
+        note: """
+            `quire nginx reload` takes them up. The port needs a restart of server and nginx, since the run directory is named after it \
+            unless RUN_DIRECTORY says otherwise.
+            """)
     static let clients = SettingSection(
         title: "Who asks", note: "`quire nginx reload` takes them up; `GET /` tells of versions after a restart.")
     static let limitsOfRates = SettingSection(
