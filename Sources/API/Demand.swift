@@ -19,7 +19,8 @@ struct Demand: Sendable, Equatable {
     /// `nil`: not limited.
     let rateClass: RateClass?
 
-    private static let open: Set = ["/", "/health", "/ready", "/openapi.json", "/docs"]
+    /// `/metrics` as well: nginx lets only this machine ask for it.
+    private static let open: Set = ["/", "/health", "/ready", "/metrics", "/openapi.json", "/docs"]
     /// They have a body to ask with, and change nothing.
     private static let readingPosts: Set = [
         "/v1/libraries/{id}/search", "/v1/libraries/{id}/search/embedding", "/v1/libraries/{id}/search/batch", "/v1/libraries/{id}/count",
