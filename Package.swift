@@ -132,8 +132,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "API", "Database", "Storage", "VectorSearch", "Embedding", "Settings", "JSON", "HTTP", "Locks", "CPlatform", "TestSupport",
-                "StorageTestSupport", "DatabaseTestSupport", httpTypes, logging,
+                "API", "Database", "Storage", "VectorSearch", "Embedding", "Settings", "JSON", "HTTP", "FastCGI", "Locks", "CPlatform",
+                "TestSupport", "StorageTestSupport", "DatabaseTestSupport", httpTypes, logging,
             ],
             path: "Tests/Fuzz/Targets"),
         .testTarget(

@@ -20,7 +20,7 @@ package protocol FuzzTarget: Sendable {
 
 package let fuzzTargets: [String: any FuzzTarget] = [
     "log": LogTarget(), "snapshot": SnapshotTarget(), "records": RecordsTarget(), "index": IndexTarget(), "requests": RequestsTarget(),
-    "filter": FilterTarget(),
+    "filter": FilterTarget(), "parameters": ParametersTarget(), "paths": PathsTarget(), "settings": SettingsTarget(),
 ]
 
 /// What the product did with an input and should not have done.
