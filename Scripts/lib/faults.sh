@@ -6,8 +6,21 @@ build_tests() {
 }
 
 fault_tests() {
-    run_tests "$logs/faults.log" --filter FaultTests
+    run_tests "$logs/faults.log" --filter FaultTests --skip "$alone"
 }
+
+# What compares times needs the machine for itself.
+load_tests() {
+    run_tests "$logs/load.log" --no-parallel --filter "$load_suites"
+}
+readonly load_suites="FaultTests.(Overload|Restart|ManyLibraries)Tests"
+
+# Requests that others make of the OpenAPI document.
+contract_tests() {
+    run_tests "$logs/contract.log" --filter "$contract_suites"
+}
+readonly contract_suites="FaultTests.SchemathesisTests"
+readonly alone="$load_suites|$contract_suites"
 
 # Simulated power losses, flipped bits and sequences of changes, which plain Scripts/test runs too, here as often as the counts say.
 durability_tests() {
@@ -58,7 +71,7 @@ build_fuzzers() {
     QUIRE_FUZZ=1 swift build -c release --scratch-path .build/fuzz --product Fuzz \
         -Xswiftc -sanitize=fuzzer,address -Xcc -fsanitize=fuzzer,address -Xswiftc -use-ld=lld
 }
-readonly fuzz_targets=(log snapshot records index requests filter)
+readonly fuzz_targets=(log snapshot records index requests filter parameters paths settings)
 
 # fuzz TARGET WORK OPTIONS...: looks for an input that breaks the promise of the target, for QUIRE_FUZZ_SECONDS. What was worth trying
 # is kept in WORK/found, and tried first by the next run; an input that breaks the promise is left in WORK as `crash-*`.
@@ -128,6 +141,8 @@ all_faults() {
     mkdir -p "$logs"
     phase "systemd units" unit_files
     phase "fault tests" fault_tests
+    phase "load and restarts" load_tests
+    phase "requests of the OpenAPI document" contract_tests
     phase "power losses and flipped bits" durability_tests
     phase "settings and nginx" edge_tests
     phase "build for the thread sanitizer" build_sanitized thread

@@ -35,7 +35,7 @@ struct MemoryTests {
         }
 
         #expect(taken.count > 10)
-        let inUse = try memoryInUse(by: responder)
+        let inUse = try Footprint(of: responder).bytes
         #expect(inUse < budget * 11 / 10)
         for id in taken.prefix(10) { #expect(try quire.get("/v1/documents/\(id)").status == 200) }
         let query = [Float](repeating: 1, count: Self.dimension)
@@ -65,13 +65,6 @@ struct MemoryTests {
         }
         let body = #"{"id":"\#(id)","title":"t","chunks":[\#(chunks.joined(separator: ","))]}"#
         return (id, try quire.post("/v1/libraries/\(library)/documents/with-embeddings", body))
-    }
-
-    /// Bytes of a process that no file backs.
-    private func memoryInUse(by process: pid_t) throws -> Int {
-        let status = String(decoding: try contents(of: "/proc/\(process)/status"), as: UTF8.self)
-        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("RssAnon:") })
-        return try #require(Int(line.split(separator: " ")[1])) << 10
     }
 }
 

@@ -77,11 +77,21 @@ package func freePort() -> Int {
 }
 
 /// A connection to a local port; `nil` if nothing listens.
-package func connectLocally(port: Int) -> Int32? {
+///
+/// - Parameter source: the address of this machine that it comes from; any of 127.0.0.0/8 will do.
+package func connectLocally(port: Int, from source: String? = nil) -> Int32? {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var patience = timeval(tv_sec: 30, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    if let source {
+        var address = localAddress(port: 0)
+        precondition(inet_pton(AF_INET, source, &address.sin_addr) == 1, "it is an address")
+        let isBound = withUnsafeBytes(of: address) { bytes in
+            bind(descriptor, bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count)) == 0
+        }
+        precondition(isBound, "it is an address of this machine")
+    }
     let address = localAddress(port: port)
     let failed = withUnsafeBytes(of: address) { bytes in
         connect(descriptor, bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count)) != 0

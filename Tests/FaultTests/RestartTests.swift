@@ -1,0 +1,154 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// Restarts of every part under load. Proves that a part that is replaced in order fails no request, and that one that is killed fails
+/// those alone that were under way, each of which is told so.
+@Suite("Faults: restarts under load", .serialized)
+struct RestartTests {
+    @Test("four graceful restarts of the responder fail no request, and nobody waits longer than it is away and 50 ms")
+    func graceful() throws {
+        let clients = try LoadedServer(clients: 8)
+        var gaps: [Duration] = []
+        for _ in 0..<4 {
+            let first = try #require(clients.quire.responder)
+            let signal = ContinuousClock.now
+            clients.quire.signalServer(SIGHUP)
+            try clients.quire.waitUntil("the responder is replaced") { clients.quire.responder.map { $0 != first } ?? false }
+            try clients.waitForAnswers(200)
+            gaps.append(try #require(clients.firstAnswerOfSuccessor(after: signal)) - signal)
+        }
+        let answers = try clients.stop()
+
+        #expect(answers.allSatisfy { $0.status == 200 || $0.status == 201 }, "\(answers.statuses)")
+        let longest = try #require(answers.map(\.time).max())
+        #expect(longest <= gaps.max()! + .milliseconds(50))
+        #expect(try clients.storedDocuments() == answers.count { $0.status == 201 })
+        report("four graceful restarts under load: failed requests", "0 of \(answers.count)")
+        report(
+            "four graceful restarts under load: longest wait, longest restart",
+            "\(longest.inMilliseconds) ms, \(gaps.max()!.inMilliseconds) ms")
+    }
+
+    @Test("kill -9 of the responder fails those requests that were under way, as 503 with Retry-After, and no other")
+    func killed() throws {
+        let clients = try LoadedServer(clients: 8)
+        for _ in 0..<3 {
+            let victim = try #require(clients.quire.responder)
+            kill(victim, SIGKILL)
+            try clients.quire.waitUntil("the responder is replaced") { clients.quire.responder.map { $0 != victim } ?? false }
+            try clients.quire.waitUntilReady()
+            try clients.waitForAnswers(200)
+        }
+        let answers = try clients.stop()
+
+        let failed = answers.filter { $0.status != 200 && $0.status != 201 }
+        #expect(failed.allSatisfy { $0.status == 503 && $0.isRetriable }, "\(answers.statuses)")
+        // Of each client one at a time.
+        #expect(failed.count <= 3 * 8)
+        // What failed may have been stored; what was acknowledged was.
+        let acknowledged = answers.count { $0.status == 201 }
+        #expect((acknowledged...acknowledged + failed.count).contains(try clients.storedDocuments()))
+        report(
+            "kill -9 of the responder under load, three times: failed requests",
+            "\(failed.count) of \(answers.count), all 503 with Retry-After")
+    }
+
+    @Test("kill -9 of nginx loses nothing that was acknowledged")
+    func nginxKilled() throws {
+        var chance = SplitMix(seed: seed("kill -9 of nginx", standard: 55))
+        let quire = try QuireInstance(noModel)
+        let library = try quire.createVectorLibrary()
+        let oracle = Oracle()
+        let isOver = Shared(false)
+        let clients = (0..<4).map { _ in
+            let first = chance.next()
+            return Background {
+                var chance = SplitMix(seed: first)
+                while !isOver.current {
+                    let document = chance.document(chunks: 3, dimension: Load.dimension)
+                    // Nobody listens, or closes without a word: the client knows nothing.
+                    oracle.put(document) { Oracle.Outcome(of: try? quire.put(document, in: library), success: 201) ?? .unknown }
+                }
+            }
+        }
+        for _ in 0..<5 {
+            let goal = oracle.acknowledgements + 100
+            try quire.waitUntil("documents are acknowledged") { oracle.acknowledgements > goal }
+            try quire.killNginx()
+            try quire.startNginx()
+        }
+        isOver.set(true)
+        for client in clients { try client.value() }
+
+        let contents = try Contents(of: quire, library: library, asking: oracle.allDocuments, searchingAll: true)
+        #expect(oracle.violations(in: contents) == [])
+        report(
+            "kill -9 of nginx, five times: acknowledged changes, lost",
+            "\(oracle.acknowledgements), \(oracle.violations(in: contents).count)")
+    }
+}
+
+/// A Quire with clients that search and write, one request after the other, and keep what they were told.
+private final class LoadedServer: Sendable {
+    struct Answer: Sendable {
+        let end: ContinuousClock.Instant
+        let time: Duration
+        let status: Int
+        /// It says when to try again, in the shape of every error.
+        let isRetriable: Bool
+    }
+
+    let quire: QuireInstance
+    private let library: String
+    private let answers = Shared<[Answer]>([])
+    private let isOver = Shared(false)
+    private let clients = Shared<[Background<Void>]>([])
+
+    init(clients count: Int) throws {
+        quire = try QuireInstance(noModel)
+        library = try quire.createVectorLibrary(dimension: 3)
+        for number in 0..<count {
+            clients.update { $0.append(Background { [self] in while !isOver.current { ask(number) } }) }
+        }
+        try waitForAnswers(100)
+    }
+
+    private func ask(_ number: Int) {
+        let path = "/v1/libraries/\(library)/"
+        let start = ContinuousClock.now
+        let reply =
+            number % 2 == 0
+            ? try? quire.post(path + "search/embedding", #"{"embedding":[1,2,3]}"#)
+            : try? quire.post(path + "documents/with-embeddings", #"{"title":"t","chunks":[{"text":"a","embedding":[1,2,3]}]}"#)
+        let isRetriable = reply?["retry-after"] != nil && reply?.json["error_type"] == "UnavailableError"
+        let end = ContinuousClock.now
+        // No reply at all is 0.
+        answers.update { $0.append(Answer(end: end, time: end - start, status: reply?.status ?? 0, isRetriable: isRetriable)) }
+    }
+
+    func waitForAnswers(_ count: Int) throws {
+        let goal = answers.current.count + count
+        try quire.waitUntil("\(count) more answers") { answers.update { $0.count } >= goal }
+    }
+
+    /// When the next responder first answered: with the first answer after the longest pause since a moment.
+    func firstAnswerOfSuccessor(after moment: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+        let ends = [moment] + answers.current.map(\.end).filter { $0 > moment }.sorted()
+        return zip(ends, ends.dropFirst()).max { $0.1 - $0.0 < $1.1 - $1.0 }?.1
+    }
+
+    func stop() throws -> [Answer] {
+        isOver.set(true)
+        for client in clients.current { try client.value() }
+        return answers.current
+    }
+
+    func storedDocuments() throws -> Int {
+        try #require(try quire.get("/v1/libraries/\(library)").json["num_documents"]?.integer)
+    }
+}
+
+extension [LoadedServer.Answer] {
+    fileprivate var statuses: [Int: Int] { Dictionary(map { ($0.status, 1) }, uniquingKeysWith: +) }
+}

@@ -1,0 +1,132 @@
+import FoundationEssentials
+import Glibc
+import TestSupport
+import Testing
+
+/// What comes over connections that break, or that nobody who means well would open.
+@Suite("Faults: connections", .serialized)
+struct TransportTests {
+    @Test("a thousand bodies that break off store nothing, and leave no descriptor and no memory behind")
+    func brokenBodies() throws {
+        let breaks = count("QUIRE_BROKEN_BODIES", standard: 1000)
+        let quire = try QuireInstance(noModel)
+        let library = try quire.createLibrary()
+        let responder = try #require(quire.responder)
+        let document = #"{"title":"t","chunks":[{"text":"a","embedding":[1,2,3]}]}"#
+        let path = "/v1/libraries/\(library)/documents/with-embeddings"
+        func breakOff(_ number: Int) {
+            // Every length of the body but the whole one.
+            let part = document.prefix(number % document.count)
+            let head = "POST \(path) HTTP/1.1\r\nHost: quire\r\nContent-Length: \(document.utf8.count)\r\n\r\n"
+            guard let descriptor = connectLocally(port: quire.port) else { return }
+            _ = (head + part).withCString { send(descriptor, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+            close(descriptor)
+        }
+        for number in 0..<100 { breakOff(number) }
+        _ = try quire.get("/ready")
+        let before = try Footprint(of: responder)
+
+        for number in 0..<breaks { breakOff(number) }
+
+        #expect(try quire.get("/v1/libraries/\(library)").json["num_documents"] == 0)
+        try quire.waitUntil("descriptors are closed") { (try? Footprint(of: responder).descriptors) == before.descriptors }
+        let after = try Footprint(of: responder)
+        #expect(after.bytes < before.bytes + 8 << 20)
+        #expect(quire.responder == responder)
+        report(
+            "bodies that break off: stored, further descriptors, further memory",
+            "0 of \(breaks), 0, \((after.bytes - before.bytes) >> 10) KiB")
+    }
+
+    @Test("a reply of tens of megabytes to a client that hardly reads takes no memory of the responder's for long, and no thread")
+    func slowReader() throws {
+        let quire = try QuireInstance(noModel.merging(["WORKER_THREADS": "1", "QUEUE_TIMEOUT_MS": "20000"]) { $1 })
+        let library = try quire.createLibrary(#"{"name":"v","embedding_dimension":512}"#)
+        let responder = try #require(quire.responder)
+        let vector = Data([Float](repeating: 0.12345678, count: 512).withUnsafeBytes(Array.init)).base64EncodedString()
+        for number in 0..<3 {
+            let chunks = (0..<1000).map { #"{"text":"\#(number) \#($0)","embedding":"\#(vector)"}"# }
+            let reply = try quire.post(
+                "/v1/libraries/\(library)/documents/with-embeddings", #"{"title":"t","chunks":[\#(chunks.joined(separator: ","))]}"#)
+            try #require(reply.status == 201)
+        }
+        let before = try Footprint(of: responder)
+
+        let readers = try (0..<2).map { _ in try #require(connectLocally(port: quire.port)) }
+        defer { for reader in readers { close(reader) } }
+        for reader in readers {
+            let request = "GET /v1/libraries/\(library)/documents?include_embeddings=true HTTP/1.1\r\nHost: quire\r\n\r\n"
+            _ = request.withCString { send(reader, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+            var byte: UInt8 = 0
+            #expect(recv(reader, &byte, 1, 0) == 1)
+        }
+        // One thread answers all of them, and this, while nobody has read more than a byte.
+        let whole = try quire.get("/v1/libraries/\(library)/documents?include_embeddings=true")
+        #expect(whole.status == 200 && whole.body.count > 10 << 20)
+        try quire.waitUntil("its memory is given back") { ((try? Footprint(of: responder).bytes) ?? .max) < before.bytes + 96 << 20 }
+        report(
+            "replies of \(whole.body.count >> 20) MB to clients that do not read: further memory of the responder",
+            "\((try Footprint(of: responder).bytes - before.bytes) >> 20) MiB")
+    }
+
+    @Test(
+        "what is no FastCGI, on the socket that only nginx may reach, loses nothing that was acknowledged, and requests are answered after it",
+        .enabled(if: geteuid() == 0, "only root can reach the socket of a server"))
+    func garbage() throws {
+        let cases = count("QUIRE_GARBAGE_RECORDS", standard: 2000)
+        let quire = try QuireInstance(noModel)
+        let library = try quire.createVectorLibrary()
+        let oracle = Oracle()
+        var chance = SplitMix(seed: seed("garbage on the socket", standard: 56))
+        for _ in 0..<20 {
+            let document = chance.document(chunks: 3, dimension: Load.dimension)
+            try oracle.put(document) { try #require(Oracle.Outcome(of: quire.put(document, in: library), success: 201)) }
+        }
+        let first = try #require(quire.responder)
+        let scratch = TemporaryDirectory()
+
+        let client = try ChildProcess(
+            "/usr/bin/env", ["python3", "-c", Self.client, quire.runDirectory + "/responder.sock", "\(cases)", "\(chance.next() >> 32)"],
+            environment: ["PATH": "/usr/bin:/bin"], in: scratch)
+        #expect(client.wait() == 0, "\(client.errors)")
+        try quire.waitUntilReady()
+
+        let contents = try Contents(of: quire, library: library, asking: oracle.allDocuments, searchingAll: true)
+        #expect(oracle.violations(in: contents) == [])
+        // libfcgi ends the process where a name is longer than memory; our own code never does.
+        #expect(!quire.log.contains("Fatal error"))
+        report(
+            "garbage on the FastCGI socket: cases, lost documents",
+            "\(cases), 0\(quire.responder == first ? "" : "; libfcgi ended the process")")
+    }
+
+    /// Random bytes, whole requests cut short or with bytes changed, and a name as long as memory.
+    private static let client = """
+        import random, socket, struct, sys
+        path, cases, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+        chance = random.Random(seed)
+        record = lambda kind, content: struct.pack(">BBHHBB", 1, kind, 1, len(content), 0, 0) + content
+        pair = lambda name, value: bytes([len(name), len(value)]) + name + value
+        whole = (record(1, b"\\0\\1\\0\\0\\0\\0\\0\\0") + record(4, pair(b"REQUEST_METHOD", b"POST") + pair(b"REQUEST_URI", b"/v1/libraries")
+            + pair(b"CONTENT_LENGTH", b"2")) + record(4, b"") + record(5, b"{}") + record(5, b""))
+        def garbage(number):
+            if number % 500 == 250:
+                return record(1, b"\\0\\1\\0\\0\\0\\0\\0\\0") + record(4, b"\\x7f\\xff\\xff\\xfe\\x7f\\xff\\xff\\xfe")
+            kind = number % 3
+            if kind == 0: return chance.randbytes(chance.randrange(200))
+            if kind == 1: return whole[:chance.randrange(len(whole))]
+            changed = bytearray(whole)
+            for _ in range(chance.randrange(1, 4)): changed[chance.randrange(8, len(changed))] = chance.randrange(256)
+            return bytes(changed)
+        for number in range(cases):
+            connection = socket.socket(socket.AF_UNIX)
+            connection.settimeout(120)
+            connection.connect(path)
+            try:
+                connection.sendall(garbage(number))
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536): pass
+            except (BrokenPipeError, ConnectionResetError): pass
+            connection.close()
+        """
+}
