@@ -7,6 +7,7 @@ package enum Refusal: Sendable, Equatable {
     case bodyIncomplete(expected: Int, received: Int)
     case headersTooLarge(limit: Int)
     case tooManyStreams(limit: Int)
+    case overloaded(RequestClass)
     case malformed(String)
 }
 
@@ -21,6 +22,8 @@ extension API {
             case .headersTooLarge(let limit): APIError(.headersTooLarge, "The request has more than \(limit) header fields")
             case .tooManyStreams(let limit):
                 APIError(.unavailable, "As many streams are running as may at one time: \(limit)")
+            case .overloaded(let requestClass):
+                APIError(.unavailable, "There are more \(requestClass.rawValue) requests than can be answered; nothing was done")
             case .malformed(let reason): APIError(.invalidRequest, reason)
             }
         return answer(request, with: error)

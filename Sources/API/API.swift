@@ -40,7 +40,8 @@ package struct API: Sendable {
         EmbeddingRoutes(service: service).add(to: &router)
         AdminRoutes(service: service).add(to: &router)
         MonitoringRoutes(service: service).add(to: &router)
-        ServiceRoutes(service: service, routes: router.routes.map { "\($0.method) \($0.pattern)" }).add(to: &router)
+        ServiceRoutes(service: service, routes: router.routes.filter { $0.pattern.hasPrefix("/v1") }.map { "\($0.method) \($0.pattern)" })
+            .add(to: &router)
         self.router = router.map { Route(handler: $0.handler, demand: Demand($0.method, $0.pattern)) }
         self.service = service
         monitor = RequestMonitor(
@@ -56,31 +57,35 @@ package struct API: Sendable {
     }
 
     /// What answers `request`, whose body is not looked at: also where it is an error, the client hears of it in its turn.
-    package func handler(of request: Request) -> RequestHandler {
+    package func destination(of request: Request) -> Destination {
         switch router.match(request.method, path: request.path) {
         case .found(let route, let path):
-            switch route.handler {
-            case .whole(let handle):
-                return .whole { request in admit(request, to: route, path) { request, _ in try handle(request, path) } }
-            case .streamed(let handle):
-                return .streamed { request, body in admit(request, to: route, path) { request, _ in try handle(request, path, body) } }
-            case .personal(let handle):
-                return .whole { request in admit(request, to: route, path) { request, access in try handle(request, path, access) } }
-            }
+            return Destination(handler(of: route, path), route.demand.requestClass)
         case .notFound:
             let error = APIError(.notFound, "There is nothing at this path; /openapi.json lists what there is")
-            return .whole { request in answer(request, PathParameters()) { throw error } }
+            return Destination(.whole { request in answer(request, PathParameters()) { throw error } })
         case .methodNotAllowed(let methods):
             let allowed = methods.map(\.rawValue).joined(separator: ", ")
             var error = APIError(.methodNotAllowed, "This path knows \(allowed)")
             error.headers[.allow] = allowed
-            return .whole { [error] request in answer(request, PathParameters()) { throw error } }
+            return Destination(.whole { [error] request in answer(request, PathParameters()) { throw error } })
+        }
+    }
+
+    private func handler(of route: Route, _ path: PathParameters) -> RequestHandler {
+        switch route.handler {
+        case .whole(let handle):
+            .whole { request in admit(request, to: route, path) { request, _ in try handle(request, path) } }
+        case .streamed(let handle):
+            .streamed { request, body in admit(request, to: route, path) { request, _ in try handle(request, path, body) } }
+        case .personal(let handle):
+            .whole { request in admit(request, to: route, path) { request, access in try handle(request, path, access) } }
         }
     }
 
     /// Answers a request whose body is there.
     package func respond(to request: Request) -> Response {
-        handler(of: request).respond(to: request)
+        destination(of: request).handler.respond(to: request)
     }
 
     /// Answers whoever may ask. Nobody else gets as far as to have a body looked at, or a stream read.

@@ -18,6 +18,8 @@ struct Demand: Sendable, Equatable {
     let subject: Subject
     /// `nil`: not limited.
     let rateClass: RateClass?
+    /// In which line it waits when there is too much to do. `nil`: in none, so that a server under load still says how it is.
+    let requestClass: RequestClass?
 
     /// `/metrics` as well: nginx lets only this machine ask for it.
     private static let open: Set = ["/", "/health", "/ready", "/metrics", "/openapi.json", "/docs"]
@@ -46,6 +48,13 @@ struct Demand: Sendable, Equatable {
             (right, subject) = (.admin, .everything)
         }
         rateClass = Self.rateClass(method, pattern)
+        requestClass =
+            switch rateClass {
+            case _ where Self.open.contains(pattern): nil
+            case .search: .search
+            case .write, .create: .write
+            case nil: .read
+            }
     }
 
     /// As nginx's zones have it, which see no more than a method and a path.

@@ -4,8 +4,8 @@ import Settings
 
 /// Counts the requests of each key against the limits: one token bucket for a key and a class.
 ///
-/// A bucket holds `burst + 1` tokens at most and gains as many as the rate says, continuously; a request takes one. So within any
-/// time t a key gets at most `rate × t + burst + 1` through, as with nginx's `limit_req` with a burst and no delay.
+/// A bucket holds `burst` tokens at most, and never less than one, and gains as many as the rate says, continuously; a request takes
+/// one. So within any time t a key gets at most `rate × t + burst` through, as an address does in nginx.
 // Sound as Sendable: `full` is read and written under `lock`.
 final class RateLimiter: @unchecked Sendable {
     let limits: RateLimits
@@ -40,7 +40,7 @@ final class RateLimiter: @unchecked Sendable {
     func take(_ kind: RateClass, of key: KeyID) -> Duration? {
         let rate = limits[kind]
         let perToken = rate.interval
-        let capacity = perToken * (limits.burst(of: rate) + 1)
+        let capacity = perToken * max(1, limits.burst(of: rate))
         let place = Place(key: key, kind: kind)
         return lock.withLock {
             let time = now()

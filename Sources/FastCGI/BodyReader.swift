@@ -18,8 +18,14 @@ struct BodyReader {
     }
 
     /// Reads all there is; `announced` only says how much memory to take at first, and what not to keep at all.
-    func read(announced: Int?) -> Body {
-        let limit = configuration.maxBodyBytes
+    func read(announced: Int?) -> Body { read(announced: announced, limit: configuration.maxBodyBytes) }
+
+    /// Reads all there is, or `maxDiscardedBytes`, and keeps nothing. Returns false where the connection broke or stalled.
+    func discard() -> Bool {
+        if case .broken = read(announced: nil, limit: 0) { false } else { true }
+    }
+
+    private func read(announced: Int?, limit: Int) -> Body {
         var body: [UInt8] = []
         var received = 0
         var isTooLarge = (announced ?? 0) > limit

@@ -58,34 +58,50 @@ struct Exchange {
     /// Answers the request that `library` holds, after reading its body or while that arrives.
     private func answer(_ library: FCGX_Request, on connection: Int32) {
         let parameters = RequestParameters(library.envp)
-        let handler = route(parameters.request)
-        if case .streamed(let respond) = handler, parameters.rejection == nil {
-            let body = StreamedBody(InputStream(library.in), announced: parameters.contentLength) { shared.isStopping }
+        let destination = route(parameters.request)
+        let input = InputStream(library.in)
+        if let unfit = parameters.rejection {
+            reject(parameters, unfit, input, library)
+        } else if case .streamed(let respond) = destination.handler {
+            let body = StreamedBody(input, announced: parameters.contentLength) { shared.isStopping }
             answer(parameters.request, body, library, on: connection, respond)
-        } else if let response = response(to: parameters, handler, InputStream(library.in)) {
-            _ = send(response, parameters.request.method, library)
+        } else if let requestClass = destination.requestClass {
+            // Before the body is read: it waits with nginx, and takes no memory here.
+            guard shared.admission.enter(requestClass) else { return reject(parameters, .overloaded(requestClass), input, library) }
+            defer { shared.admission.leave(requestClass) }
+            answer(parameters, destination.handler, input, library)
+        } else {
+            answer(parameters, destination.handler, input, library)
         }
     }
 
-    /// Reads the body to its end. There is no response if the connection broke within it.
+    /// Reads the body to its end and has `handler` answer. There is no response if the connection broke within it.
+    private func answer(_ parameters: RequestParameters, _ handler: RequestHandler, _ input: InputStream, _ library: FCGX_Request) {
+        guard let response = response(to: parameters, handler, input) else { return }
+        _ = send(response, parameters.request.method, library)
+    }
+
     private func response(to parameters: RequestParameters, _ handler: RequestHandler, _ input: InputStream) -> Response? {
         var request = parameters.request
-        let body = BodyReader(input, configuration: configuration).read(announced: parameters.contentLength)
-        switch (body, parameters.rejection, parameters.contentLength) {
-        case (.broken, _, _):
+        switch (BodyReader(input, configuration: configuration).read(announced: parameters.contentLength), parameters.contentLength) {
+        case (.broken, _):
             return nil
-        case (_, let unfit?, _):
-            return rejected(unfit, request)
-        case (.tooLarge, nil, _):
+        case (.tooLarge, _):
             return rejected(.bodyTooLarge(limit: configuration.maxBodyBytes), request)
-        case (.whole(let bytes), nil, let announced?) where bytes.count < announced:
+        case (.whole(let bytes), let announced?) where bytes.count < announced:
             return rejected(.bodyIncomplete(expected: announced, received: bytes.count), request)
-        case (.whole(let bytes), nil, let announced?) where bytes.count > announced:
+        case (.whole(let bytes), let announced?) where bytes.count > announced:
             return rejected(.badRequest("the body is longer than Content-Length"), request)
-        case (.whole(let bytes), nil, _):
+        case (.whole(let bytes), _):
             request.body = bytes
             return handler.respond(to: request)
         }
+    }
+
+    /// Throws the body away, without which nginx would not look for an answer, and answers with a refusal.
+    private func reject(_ parameters: RequestParameters, _ rejection: RequestRejection, _ input: InputStream, _ library: FCGX_Request) {
+        guard BodyReader(input, configuration: configuration).discard() else { return }
+        _ = send(rejected(rejection, parameters.request), parameters.request.method, library)
     }
 
     /// Lets `respond` read the body.

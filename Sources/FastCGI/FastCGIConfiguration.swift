@@ -1,9 +1,15 @@
+import HTTP
+
 /// How a `FastCGIServer` listens and what it allows one connection to use up.
 package struct FastCGIConfiguration: Sendable {
     /// A listening unix socket, held by whoever made it; the server never closes it. 0 is where a FastCGI parent leaves it.
     package var listeningDescriptor: Int32
-    /// Requests handled at one time. Each has a thread of its own and there is no queue but the socket's backlog.
+    /// Requests handled at one time, without those that have no class and those with a streamed body.
     package var workerThreads: Int
+    /// Requests of one class that may wait to be handled; more are answered by `rejected`.
+    package var queueLimit: Int
+    /// How long they may wait.
+    package var queueTimeout: Duration
     /// How many of them may have a streamed body, which takes as long as its client likes; more are answered by `rejected`.
     package var maxStreams: Int
     /// A longer body is read to its end, not kept, and answered by `rejected`. A streamed body has no limit.
@@ -23,7 +29,8 @@ package struct FastCGIConfiguration: Sendable {
     package var stackBytes: Int
 
     package init(
-        listeningDescriptor: Int32 = 0, workerThreads: Int, maxStreams: Int? = nil, maxBodyBytes: Int,
+        listeningDescriptor: Int32 = 0, workerThreads: Int, queueLimit: Int? = nil, queueTimeout: Duration = .seconds(2),
+        maxStreams: Int? = nil, maxBodyBytes: Int,
         maxDiscardedBytes: Int = 64 << 20, socketTimeout: Duration = .seconds(30), bodyTimeout: Duration = .seconds(120),
         streamTimeout: Duration = .seconds(330), lingerTimeout: Duration = .seconds(2), stackBytes: Int = 2 << 20
     ) {
@@ -33,7 +40,10 @@ package struct FastCGIConfiguration: Sendable {
             min(socketTimeout, streamTimeout) >= .milliseconds(1) && bodyTimeout > .zero, "a timeout of zero would mean none at all")
         precondition(stackBytes >= 1 << 20, "handlers may rely on 1 MB of stack")
         self.listeningDescriptor = listeningDescriptor
+        precondition((queueLimit ?? 0) >= 0 && queueTimeout > .zero, "nobody waits for a negative time, or in a negative number")
         self.workerThreads = workerThreads
+        self.queueLimit = queueLimit ?? 2 * workerThreads
+        self.queueTimeout = queueTimeout
         // The other half answers what is quick.
         self.maxStreams = maxStreams ?? max(1, workerThreads / 2)
         self.maxBodyBytes = maxBodyBytes
@@ -44,4 +54,10 @@ package struct FastCGIConfiguration: Sendable {
         self.lingerTimeout = lingerTimeout
         self.stackBytes = stackBytes
     }
+
+    /// One for everything that is handled or waits at one time, and some for what is answered at once: to be asked how the server is,
+    /// and to turn others away.
+    var threads: Int { workerThreads + maxStreams + RequestClass.allCases.count * queueLimit + Self.spareThreads }
+
+    private static let spareThreads = 4
 }

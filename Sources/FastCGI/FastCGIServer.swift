@@ -14,9 +14,9 @@ import Synchronization
 /// Neither of libfcgi's traps for signals stays set: its handlers for SIGTERM and SIGUSR1 are put back to what was there, and
 /// SIGPIPE is ignored for the whole process. `FCGI_WEB_SERVER_ADDRS`, which libfcgi reads, concerns TCP only.
 package final class FastCGIServer: Sendable {
-    /// Chooses what answers a request, whose body has not been read yet. It is called, and then answers, on a worker thread; many at
-    /// one time.
-    package typealias Route = @Sendable (Request) -> RequestHandler
+    /// Chooses what answers a request, whose body has not been read yet, and in which line it waits for a turn. It is called, and then
+    /// answers, on a worker thread; many at one time.
+    package typealias Route = @Sendable (Request) -> Destination
     /// Answers a request that must not be executed. What could be read of it is there for the id, the method and the path.
     package typealias RejectionHandler = @Sendable (RequestRejection, Request) -> Response
 
@@ -36,7 +36,9 @@ package final class FastCGIServer: Sendable {
         try Self.prepare(configuration.listeningDescriptor)
         let code = Self.libraryCode
         guard code == 0 else { throw .libraryFailed(code: code) }
-        shared = try SharedState(listeningDescriptor: configuration.listeningDescriptor)
+        let admission = AdmissionQueue(
+            turns: configuration.workerThreads, waiting: configuration.queueLimit, longestWait: configuration.queueTimeout)
+        shared = try SharedState(listeningDescriptor: configuration.listeningDescriptor, admission: admission)
     }
 
     /// Starts the worker threads and returns at once. A server can be started once.
@@ -44,7 +46,7 @@ package final class FastCGIServer: Sendable {
         guard !wasStarted.exchange(true, ordering: .relaxed) else { throw .alreadyStarted }
         let exchange = Exchange(configuration: configuration, route: route, rejected: rejected, shared: shared)
         var workers: [Worker] = []
-        for _ in 0..<configuration.workerThreads { workers.append(try Worker(shared: shared, exchange: exchange)) }
+        for _ in 0..<configuration.threads { workers.append(try Worker(shared: shared, exchange: exchange)) }
 
         shared.workersWillStart(workers.count)
         for (index, worker) in workers.enumerated() {
@@ -58,8 +60,8 @@ package final class FastCGIServer: Sendable {
         }
     }
 
-    /// How busy it is now. Cost: a few calls of the system.
-    package var load: TransportLoad { shared.load(workers: configuration.workerThreads) }
+    /// How busy it is now.
+    package var load: TransportLoad { shared.load(workers: configuration.workerThreads, waitingLimit: configuration.queueLimit) }
 
     /// Stops accepting and waits for the requests that run. Returns true if all were answered within `limit`; otherwise some
     /// still run when this returns. Connections not yet accepted stay in the socket for whoever holds it next.

@@ -13,11 +13,13 @@ final class SharedState: Sendable {
     private let stopping = Atomic<Bool>(false)
     private let runningWorkers = Atomic<Int>(0)
     private let runningStreams = Atomic<Int>(0)
-    private let busyWorkers = Atomic<Int>(0)
     private let accepted = Atomic<Int>(0)
 
-    init(listeningDescriptor: Int32) throws(FastCGIError) {
+    let admission: AdmissionQueue
+
+    init(listeningDescriptor: Int32, admission: AdmissionQueue) throws(FastCGIError) {
         self.listeningDescriptor = listeningDescriptor
+        self.admission = admission
         let stopEvent = try checkCall("eventfd", quire_event_create())
         let finishedEvent = quire_event_create()
         guard finishedEvent >= 0 else {
@@ -63,20 +65,16 @@ final class SharedState: Sendable {
         return true
     }
 
-    /// Runs what a worker does with a connection that it accepted.
-    func whileBusy(_ body: () -> Void) {
+    /// Said of every connection before anything is read from it.
+    func connectionAccepted() {
         accepted.add(1, ordering: .relaxed)
-        busyWorkers.add(1, ordering: .relaxed)
-        body()
-        busyWorkers.subtract(1, ordering: .relaxed)
     }
 
-    func load(workers: Int) -> TransportLoad {
-        var (waiting, limit): (UInt32, UInt32) = (0, 0)
-        let isKnown = quire_accept_queue(listeningDescriptor, &waiting, &limit) == 0
+    func load(workers: Int, waitingLimit: Int) -> TransportLoad {
+        let queue = admission.figures
         return TransportLoad(
-            workers: workers, busyWorkers: busyWorkers.load(ordering: .relaxed), streams: runningStreams.load(ordering: .relaxed),
-            accepted: accepted.load(ordering: .relaxed), queue: isKnown ? .init(waiting: Int(waiting), limit: Int(limit)) : nil)
+            workers: workers, busyWorkers: queue.running, streams: runningStreams.load(ordering: .relaxed),
+            accepted: accepted.load(ordering: .relaxed), waiting: queue.waiting, waitingLimit: waitingLimit, turnedAway: queue.turnedAway)
     }
 
     /// Runs `body` unless `limit` of those that run have a streamed body already.

@@ -27,7 +27,8 @@ final class Worker: Sendable {
             let connection = quire_accept(shared.listeningDescriptor)
             if connection >= 0 {
                 pause = Pause()
-                shared.whileBusy { exchange.run(on: connection) }
+                shared.connectionAccepted()
+                exchange.run(on: connection)
                 continue
             }
             switch errno {

@@ -2,30 +2,28 @@
 package struct TransportLoad: Sendable, Equatable {
     /// Requests that can be handled at one time.
     package var workers: Int
-    /// Those that are: read, handled or answered.
+    /// Those that are: read, handled or answered. Streamed bodies and what has no class come on top.
     package var busyWorkers: Int
-    /// Those of them with a streamed body.
+    /// Requests with a streamed body.
     package var streams: Int
     /// Connections accepted so far.
     package var accepted: Int
-    /// Connections that wait for a worker, and how many may; nil where the system does not say.
-    package var queue: Queue?
+    /// Requests of each class that wait for a worker, and how many of one class may.
+    package var waiting: [RequestClass: Int]
+    package var waitingLimit: Int
+    /// Those that were turned away because too many waited or they had waited too long.
+    package var turnedAway: [RequestClass: Int]
 
-    package struct Queue: Sendable, Equatable {
-        package var waiting: Int
-        package var limit: Int
-
-        package init(waiting: Int, limit: Int) {
-            self.waiting = waiting
-            self.limit = limit
-        }
-    }
-
-    package init(workers: Int, busyWorkers: Int, streams: Int, accepted: Int, queue: Queue?) {
+    package init(
+        workers: Int, busyWorkers: Int, streams: Int, accepted: Int, waiting: [RequestClass: Int], waitingLimit: Int,
+        turnedAway: [RequestClass: Int]
+    ) {
         self.workers = workers
         self.busyWorkers = busyWorkers
         self.streams = streams
         self.accepted = accepted
-        self.queue = queue
+        self.waiting = waiting
+        self.waitingLimit = waitingLimit
+        self.turnedAway = turnedAway
     }
 }

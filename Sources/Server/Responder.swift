@@ -122,12 +122,14 @@ struct Responder {
 
     /// Checks the socket; accepts nothing yet.
     private func makeServer(_ api: API) -> FastCGIServer {
-        let configuration = FastCGIConfiguration(workerThreads: settings.workerThreads, maxBodyBytes: settings.maxBodyBytes)
+        let configuration = FastCGIConfiguration(
+            workerThreads: settings.workerThreads, queueLimit: settings.queueLimit, queueTimeout: .milliseconds(settings.queueTimeoutMS),
+            maxBodyBytes: settings.maxBodyBytes)
         return orConfigurationError("cannot serve on descriptor \(configuration.listeningDescriptor)") { () throws(FastCGIError) in
             try FastCGIServer(configuration: configuration) { rejection, request in
                 api.refuse(request, Refusal(rejection))
             } route: { request in
-                api.handler(of: request)
+                api.destination(of: request)
             }
         }
     }
@@ -212,6 +214,7 @@ extension Refusal {
         case .bodyIncomplete(let expected, let received): self = .bodyIncomplete(expected: expected, received: received)
         case .headersTooLarge(let limit): self = .headersTooLarge(limit: limit)
         case .tooManyStreams(let limit): self = .tooManyStreams(limit: limit)
+        case .overloaded(let requestClass): self = .overloaded(requestClass)
         case .badRequest(let reason): self = .malformed(reason)
         }
     }

@@ -105,6 +105,13 @@ extension Settings {
         workerThreads = try reader.integer(
             "worker_threads", automatic: max(16, 4 * reader.machine.cores), in: 1...1024, unit: "threads",
             "Requests handled at the same time; auto: 4 per core, at least 16")
+        queueLimit = try reader.integer(
+            "queue_limit", automatic: 2 * workerThreads, in: 0...2048, unit: "requests",
+            "Requests of one class (search, write, read) that wait while as many are handled as may; more are answered with 503 at once; "
+                + "auto: 2 * WORKER_THREADS")
+        queueTimeoutMS = try reader.integer(
+            "queue_timeout_ms", default: 2000, in: 1...20_000, unit: "milliseconds",
+            "How long a request waits so; 503 afterwards")
         indexBuildThreads = try reader.integer(
             "index_build_threads", automatic: min(256, reader.machine.cores), in: 1...256, unit: "threads",
             "Threads that build indexes, of lower priority than those of requests; auto: one per core")

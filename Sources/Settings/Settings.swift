@@ -58,6 +58,8 @@ package struct Settings: Sendable, Equatable {
 
     // Processes.
     package var workerThreads: Int
+    package var queueLimit: Int
+    package var queueTimeoutMS: Int
     package var indexBuildThreads: Int
     package var nginxWorkerProcesses: Int
     package var runDirectory: String

@@ -349,7 +349,9 @@ struct BulkTests {
     private func respond(to body: any IncomingBody, _ library: String, of server: TestServer) -> Reply {
         let request = Request(
             method: .post, path: "\(library)/documents/stream", headers: [.contentType: "application/x-ndjson"], id: "test-1")
-        guard case .streamed(let respond) = server.api.handler(of: request) else { preconditionFailure("the route takes streams") }
+        guard case .streamed(let respond) = server.api.destination(of: request).handler else {
+            preconditionFailure("the route takes streams")
+        }
         return Reply(respond(request, body))
     }
 

@@ -1,4 +1,6 @@
+import Database
 import HTTPTypes
+import Keys
 import TestSupport
 import Testing
 
@@ -62,10 +64,15 @@ struct ExampleTests {
         // The instructions of a CPU decide the last digits of an embedding.
         case (.number(let expected), .number(let found)) where abs(expected - found) < 0.01:
             return []
+        // Of the machine: only what the numbers are of.
+        case (.string(let expected), .string(let found)) where expected.contains(" bytes "):
+            return withoutDigits(expected) == withoutDigits(found) ? [] : ["\(path): \(expected) is now \(found)"]
         default:
             return example == actual ? [] : ["\(path): \(example.text) is now \(actual.text)"]
         }
     }
+
+    private static func withoutDigits(_ text: String) -> String { text.filter { !$0.isNumber } }
 
     @Test("the examples of the document are what the server says", .needsWeights)
     func examples() throws {
@@ -147,10 +154,17 @@ struct ExampleTests {
         let others = server.texts()
         story.tell("addBatch", server.post("\(others)/documents/batch", try body("POST /v1/libraries/{id}/documents/batch", "example")))
         #expect(server.post("\(others)/documents", try body("POST /v1/libraries/{id}/documents", "essay")).status == 201)
+        let high = try TestServer(
+            model: weightsDirectory, budget: Budget(memoryBytes: 4_294_967_296, diskReserveBytes: 0), memoryInUse: { 3_908_420_239 })
+        story.tell("listIssues", high.get("/v1/admin/issues"))
+        let (keyed, key) = try TestServer.withKeys { ring throws(KeysError) in try ring.create(name: "k", right: .read, at: .now()) }
+        story.tell("Unauthorized", keyed.get("/v1/libraries"))
+        story.tell("Forbidden", keyed.post("/v1/libraries", text: "", [.apiKey: key.reveal()]))
         let starting = try TestServer(starts: false)
         story.tell("Unavailable", starting.get("/v1/libraries"))
         story.tell("NotReady", starting.get("/ready"))
 
-        #expect(story.told == Set(Self.examples.keys), "every example is held to a reply")
+        // This one is nginx's to say.
+        #expect(story.told == Set(Self.examples.keys).subtracting(["LoopbackOnly"]), "every example is held to a reply")
     }
 }

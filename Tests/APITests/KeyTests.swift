@@ -37,7 +37,8 @@ struct KeyTests {
         guard !alternatives.isEmpty else { return nil }
         let name = try #require(alternatives[0]["bearer"]?[0]?.string)
         #expect(operation["security"] == [["bearer": [.string(name)]], ["apiKey": [.string(name)]], [:]])
-        return try #require(Right(rawValue: name))
+        let right: Right = try #require(Right(rawValue: name))
+        return right
     }
 
     @Test("are asked for by every route as the document says: 401 without one, 403 without the right, and neither with it")
@@ -116,9 +117,8 @@ struct KeyTests {
 
     @Test("cannot be checked against a damaged ring: then nobody is served, and the server is not ready", arguments: ["{", "[]"])
     func damagedRing(text: String) throws {
-        let server = try TestServer(["API_KEYS_REQUIRED": "true"]) { settings in
-            try Data(text.utf8).write(to: URL(filePath: settings.keysFile))
-        }
+        let server = try TestServer(
+            ["API_KEYS_REQUIRED": "true"], prepare: { settings in try Data(text.utf8).write(to: URL(filePath: settings.keysFile)) })
 
         for headers: HTTPFields in [[:], [.apiKey: "qk_000000000000_\(String(repeating: "0", count: 64))"]] {
             let reply = server.get("/v1/libraries", headers)
@@ -150,7 +150,7 @@ struct KeyTests {
         let path = "/v1/libraries/3f2a8c1e-0000-4000-8000-000000000000/documents/stream"
         let request = Request(method: .post, path: path, headers: keyed[.read], id: "1")
 
-        guard case .streamed(let respond) = keyed.server.api.handler(of: request) else {
+        guard case .streamed(let respond) = keyed.server.api.destination(of: request).handler else {
             Issue.record("it is no stream")
             return
         }
@@ -174,7 +174,7 @@ struct KeyTests {
 
     @Test("have a rate each, and those that are refused count for nothing")
     func rates() throws {
-        let keyed = try Keyed(["RATE_LIMIT_ENABLED": "true", "RATE_LIMIT_CREATE": "1/minute", "RATE_LIMIT_BURST": "1"])
+        let keyed = try Keyed(["RATE_LIMIT_ENABLED": "true", "RATE_LIMIT_CREATE": "1/minute", "RATE_LIMIT_BURST": "2"])
         let body: JSON = ["name": "x", "embedding_dimension": 2]
 
         for _ in 0..<30 { #expect(keyed.server.post("/v1/libraries", body, [.apiKey: "qk_0"]).status == 401) }

@@ -143,15 +143,16 @@ struct MetricsTests {
         #expect(try read(server).value("quire_worker_threads") == nil)
 
         server.service.watch(transport: {
-            TransportLoad(workers: 16, busyWorkers: 3, streams: 1, accepted: 99, queue: .init(waiting: 4, limit: 511))
+            TransportLoad(
+                workers: 16, busyWorkers: 3, streams: 1, accepted: 99, waiting: [.search: 4], waitingLimit: 32, turnedAway: [.write: 7])
         })
         let text = try read(server)
-        server.service.watch(transport: { TransportLoad(workers: 16, busyWorkers: 0, streams: 0, accepted: 0, queue: nil) })
 
         #expect(text.value("quire_worker_threads") == 16 && text.value("quire_worker_threads_busy") == 3)
         #expect(text.value("quire_streams_running") == 1 && text.value("quire_connections_accepted_total") == 99)
-        #expect(text.value("quire_connections_waiting") == 4 && text.value("quire_connections_waiting_limit") == 511)
-        #expect(try read(server).value("quire_connections_waiting") == nil)
+        #expect(text.value("quire_requests_waiting", ["class": "search"]) == 4 && text.value("quire_requests_waiting_limit") == 32)
+        #expect(text.value("quire_requests_waiting", ["class": "write"]) == 0)
+        #expect(text.value("quire_requests_turned_away_total", ["class": "write"]) == 7)
     }
 
     @Test("figures are there while the server starts and after its storage failed")
@@ -173,7 +174,7 @@ struct MetricsTests {
     func documented() throws {
         let server = try TestServer()
         server.service.watch(transport: {
-            TransportLoad(workers: 1, busyWorkers: 1, streams: 0, accepted: 1, queue: .init(waiting: 0, limit: 1))
+            TransportLoad(workers: 1, busyWorkers: 1, streams: 0, accepted: 1, waiting: [:], waitingLimit: 1, turnedAway: [:])
         })
         _ = server.vectors()
         _ = server.post("/v1/admin/snapshots", text: "")

@@ -41,9 +41,11 @@ struct RequestTests {
 
     @Test("HEAD is GET without the body")
     func head() throws {
-        let server = try TestServer()
+        let server = try TestServer(memoryInUse: { 1 << 20 })
         let library = server.vectors()
         let document = server.add([[1, 0, 0]], to: library).headers[.location]!
+        // What `/ready` says is to be the same twice.
+        try server.waitUntilIndexed(library)
 
         for path in [
             "/", "/health", "/ready", "/docs", "/openapi.json", "/v1/models", "/v1/libraries", library, document, "\(library)/statistics",

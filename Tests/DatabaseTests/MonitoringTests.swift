@@ -15,7 +15,7 @@ struct MonitoringTests {
         let small = try test.database.makeLibrary("small")
         try test.database.fill(large, count: 500)
         try test.database.put(9000, in: small, [chunk(9000, [1, 2, 3, 4])])
-        try test.database.deleteDocument(.number(7))
+        try test.database.deleteDocument(.number(100))
         for library in [large, small] { try test.database.waitUntilIndexed(library) }
         try test.database.beginReembedding(of: small, as: EmbeddingSource(model: "other", dimension: 3))
 

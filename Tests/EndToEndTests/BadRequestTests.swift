@@ -61,7 +61,7 @@ struct BadRequestTests {
 
     @Test("an unknown version is told the versions there are")
     func versions() throws {
-        for target in ["/v2/libraries", "/libraries", "/v11", "/metrics", "/nginx.conf"] {
+        for target in ["/v2/libraries", "/libraries", "/v11", "/metrics/", "/nginx.conf"] {
             let reply = try #require(raw(request("GET", target)))
             #expect(reply.asError == "404 NotFoundError" && reply.json["supported_versions"] == ["v1"], "\(target)")
         }

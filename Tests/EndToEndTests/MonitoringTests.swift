@@ -16,7 +16,7 @@ struct MonitoringTests {
 
         #expect(reply.status == 200 && reply["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
         #expect(text.value("quire_http_requests_total", ["route": "/v1/libraries/{id}", "status": "200"]) == 1)
-        #expect(try #require(text.value("quire_worker_threads_busy")) >= 1)
+        #expect(text.value("quire_worker_threads_busy") == 0 && text.value("quire_requests_waiting", ["class": "read"]) == 0)
         #expect(try #require(text.value("quire_connections_accepted_total")) >= 3)
         #expect(text.value("quire_library_chunks", ["library": library]) == 0)
         #expect(try quire.send("POST", "/metrics").status == 405)

@@ -349,7 +349,7 @@ import Testing
             listeningDescriptor: socket.descriptor, workerThreads: 2, maxBodyBytes: 1, stackBytes: 1 << 50)
         let server = try FastCGIServer(
             configuration: configuration, rejected: { _, _ in Response(status: .badRequest) },
-            route: { _ in .whole { _ in Response(status: .ok) } })
+            route: { _ in Destination(.whole { _ in Response(status: .ok) }) })
 
         #expect(throws: FastCGIError.systemCallFailed(call: "pthread_create", errno: EAGAIN)) { try server.start() }
         #expect(server.stop(drainingFor: .zero))
@@ -395,6 +395,6 @@ import Testing
     ) throws -> FastCGIServer {
         try FastCGIServer(
             configuration: FastCGIConfiguration(listeningDescriptor: descriptor, workerThreads: 1, maxBodyBytes: 1),
-            rejected: { _, _ in Response(status: .badRequest) }, route: { _ in .whole(handler) })
+            rejected: { _, _ in Response(status: .badRequest) }, route: { _ in Destination(.whole(handler)) })
     }
 }

@@ -15,10 +15,14 @@ final class ServerFixture: Sendable {
         let rejections = Mutex<[RequestRejection]>([])
     }
 
-    /// - Parameter stream: answers what is sent to "/stream".
+    /// - Parameters:
+    ///   - stream: answers what is sent to "/stream".
+    ///   - classesArePaths: what is sent to "/search" is of that class, and what no class is named like, of none; else all are of one.
     init(
-        socket: ListeningSocket = ListeningSocket(), workers: Int = 2, maxBodyBytes: Int = 1 << 20, maxDiscardedBytes: Int = 1 << 24,
-        maxStreams: Int? = nil, socketTimeout: Duration = .seconds(20), bodyTimeout: Duration = .seconds(20),
+        socket: ListeningSocket = ListeningSocket(), workers: Int = 2, queueLimit: Int? = nil, queueTimeout: Duration = .seconds(20),
+        maxBodyBytes: Int = 1 << 20, maxDiscardedBytes: Int = 1 << 24,
+        maxStreams: Int? = nil, classesArePaths: Bool = false,
+        socketTimeout: Duration = .seconds(20), bodyTimeout: Duration = .seconds(20),
         streamTimeout: Duration = .seconds(20), lingerTimeout: Duration = .seconds(60), stream: RequestHandler? = nil,
         handler: @escaping @Sendable (Request) -> Response = { Response(status: .ok, body: Array("\($0.method) \($0.path)".utf8)) }
     ) throws {
@@ -27,8 +31,9 @@ final class ServerFixture: Sendable {
         self.record = record
         server = try FastCGIServer(
             configuration: FastCGIConfiguration(
-                listeningDescriptor: socket.descriptor, workerThreads: workers, maxStreams: maxStreams, maxBodyBytes: maxBodyBytes,
-                maxDiscardedBytes: maxDiscardedBytes, socketTimeout: socketTimeout, bodyTimeout: bodyTimeout,
+                listeningDescriptor: socket.descriptor, workerThreads: workers, queueLimit: queueLimit, queueTimeout: queueTimeout,
+                maxStreams: maxStreams, maxBodyBytes: maxBodyBytes, maxDiscardedBytes: maxDiscardedBytes, socketTimeout: socketTimeout,
+                bodyTimeout: bodyTimeout,
                 streamTimeout: streamTimeout, lingerTimeout: lingerTimeout),
             rejected: { rejection, request in
                 record.rejections.withLock { $0.append(rejection) }
@@ -36,15 +41,17 @@ final class ServerFixture: Sendable {
             },
             route: { request in
                 if case .streamed(let stream) = stream, request.path == "/stream" {
-                    return .streamed { request, body in
-                        record.handled.withLock { $0.append(request) }
-                        return stream(request, body)
-                    }
+                    return Destination(
+                        .streamed { request, body in
+                            record.handled.withLock { $0.append(request) }
+                            return stream(request, body)
+                        })
                 }
-                return .whole { request in
+                let answer = RequestHandler.whole { request in
                     record.handled.withLock { $0.append(request) }
                     return handler(request)
                 }
+                return Destination(answer, classesArePaths ? RequestClass(rawValue: String(request.path.dropFirst())) : .read)
             })
         try server.start()
     }

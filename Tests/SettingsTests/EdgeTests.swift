@@ -26,7 +26,7 @@ struct EdgeTests {
         let responder = try StandInResponder(path: nginx.runDirectory.socketPath)
 
         for target in [
-            "/libraries", "/v2/libraries", "/v11", "/V1/libraries", "/health/", "/docs/x", "/__e404", "/__e503", "/nginx.conf", "/metrics",
+            "/libraries", "/v2/libraries", "/v11", "/V1/libraries", "/health/", "/docs/x", "/__e404", "/__e503", "/nginx.conf", "/metrics/",
             "/" + String(repeating: "a", count: 4096),
         ] {
             let reply = try nginx.get(target)

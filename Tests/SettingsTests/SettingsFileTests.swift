@@ -17,7 +17,6 @@ struct SettingsFileTests {
         arguments: [
             ("port: 1\nmax_result_k: 5", "max_result_k (from FILE line 2)"), ("PORT: 1", "PORT (from FILE line 1)"),
             ("rate_limit_reads: 1/second", "rate_limit_reads (from FILE line 1)"),
-            ("api_keys_required: false", "api_keys_required (from FILE line 1)"),
         ])
     func unknownKeys(contents: String, start: String) throws {
         #expect(try error(contents).hasPrefix(start + " is not a setting of this version"))

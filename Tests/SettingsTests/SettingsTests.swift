@@ -41,6 +41,7 @@ struct SettingsTests {
         #expect(settings.models == [] && settings.keyVariables == ["COHERE_API_KEY", "OPENAI_API_KEY"])
         #expect(settings.queryCacheBytes == 16 << 20)
         #expect(settings.workerThreads == 24)
+        #expect(settings.queueLimit == 48 && settings.queueTimeoutMS == 2000)
         #expect(settings.indexBuildThreads == 6)
         #expect(settings.nginxWorkerProcesses == 6)
         #expect(settings.runDirectory == "/tmp/quire-1000/8080")
@@ -90,7 +91,8 @@ struct SettingsTests {
             "MAX_BODY_BYTES": "2048", "MAX_LINE_BYTES": "4096", "MAX_BULK_DOCUMENTS": "12",
             "REQUEST_TIMEOUT_SECONDS": "13",
             "EMBEDDING_MODEL": "embed-english-v3.0", "EMBEDDING_DIMENSION": "1024",
-            "QUIRE_MODEL_DIR": "~/weights", "QUERY_CACHE_BYTES": "11", "WORKER_THREADS": "3", "INDEX_BUILD_THREADS": "2",
+            "QUIRE_MODEL_DIR": "~/weights", "QUERY_CACHE_BYTES": "11", "WORKER_THREADS": "3", "QUEUE_LIMIT": "14", "QUEUE_TIMEOUT_MS": "15",
+            "INDEX_BUILD_THREADS": "2",
             "NGINX_WORKER_PROCESSES": "1",
             "RUN_DIRECTORY": "/srv/run.1/q_2-x", "LOG_LEVEL": "WARNING", "LOG_JSON_FORMAT": "True", "ACCESS_LOG": "off",
             "REQUEST_LOG": "errors", "SLOW_QUERY_MS": "0",
@@ -140,6 +142,7 @@ struct SettingsTests {
         #expect(fromEnvironment.modelDirectory == "/home/ada/weights")
         #expect(fromEnvironment.queryCacheBytes == 11)
         #expect(fromEnvironment.workerThreads == 3)
+        #expect(fromEnvironment.queueLimit == 14 && fromEnvironment.queueTimeoutMS == 15)
         #expect(fromEnvironment.indexBuildThreads == 2)
         #expect(fromEnvironment.nginxWorkerProcesses == 1)
         #expect(fromEnvironment.runDirectory == "/srv/run.1/q_2-x")

@@ -39,12 +39,18 @@ extension Exposition {
         write(.gauge("quire_embedding_callers_waiting", "Requests that wait for the gate, or inside for their turn."), gate.waitingCallers)
         guard let load = service.load else { return }
         write(.gauge("quire_worker_threads", "Requests that can be handled at one time."), load.workers)
-        write(.gauge("quire_worker_threads_busy", "Workers with a request: reading, handling or answering it."), load.busyWorkers)
-        write(.gauge("quire_streams_running", "Requests among them whose body is read while it arrives."), load.streams)
+        write(.gauge("quire_worker_threads_busy", "Requests that are: read, handled or answered."), load.busyWorkers)
+        write(.gauge("quire_streams_running", "Requests besides them whose body is read while it arrives."), load.streams)
         write(.counter("quire_connections_accepted_total", "Connections from nginx, one for each request."), load.accepted)
-        guard let queue = load.queue else { return }
-        write(.gauge("quire_connections_waiting", "Connections that wait for a worker."), queue.waiting)
-        write(.gauge("quire_connections_waiting_limit", "Connections that may wait; nginx answers more with 503."), queue.limit)
+        begin(.gauge("quire_requests_waiting", "Requests that wait to be handled, by class."))
+        for (name, count) in Self.byName(load.waiting) { sample("quire_requests_waiting", [("class", name)], Double(count)) }
+        write(.gauge("quire_requests_waiting_limit", "How many of one class may wait."), load.waitingLimit)
+        begin(.counter("quire_requests_turned_away_total", "Requests answered with 503 because too many waited, or they had for too long."))
+        for (name, count) in Self.byName(load.turnedAway) { sample("quire_requests_turned_away_total", [("class", name)], Double(count)) }
+    }
+
+    private static func byName(_ counts: [RequestClass: Int]) -> [(name: String, count: Int)] {
+        RequestClass.allCases.map { ($0.rawValue, counts[$0] ?? 0) }
     }
 
     private mutating func writeQueries(_ service: Service) {

@@ -61,9 +61,9 @@ final class TestServer {
         _ environment: [String: String] = [:], _ makeKeys: (inout KeyRing) throws(KeysError) -> Keys
     ) throws -> (server: TestServer, keys: Keys) {
         var keys: Keys?
-        let server = try TestServer(["API_KEYS_REQUIRED": "true"].merging(environment) { $1 }) { settings in
-            keys = try KeyRingFile(settings.keysFile).update(makeKeys)
-        }
+        let server = try TestServer(
+            ["API_KEYS_REQUIRED": "true"].merging(environment) { $1 },
+            prepare: { settings in keys = try KeyRingFile(settings.keysFile).update(makeKeys) })
         return (server, keys!)
     }
 
