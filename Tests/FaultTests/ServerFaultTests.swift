@@ -70,7 +70,7 @@ import Testing
     func plantedBugs() throws {
         #expect(try StalledSync(["DURABILITY": "os"]).flaws == [.acknowledgedEarly])
         // Of four threads, one would be kept for searches.
-        let crowded = try StalledSync(["WORKER_THREADS": "1", "QUEUE_TIMEOUT_MS": "20000"])
+        let crowded = try StalledSync(["WORKER_THREADS": "1", "QUEUE_LIMIT": "32", "QUEUE_TIMEOUT_MS": "20000"])
         #expect(crowded.flaws == [.searchesWaited])
     }
 }
