@@ -25,13 +25,21 @@ package final class ChildProcess: Sendable {
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, outputPath, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errorPath, O_WRONLY | O_CREAT | O_APPEND, 0o644)
+        // Threads of Swift's pool block signals, and a program that does not know of that would never hear of its end.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var blocked = sigset_t()
+        sigemptyset(&blocked)
+        posix_spawnattr_setsigmask(&attributes, &blocked)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var environment = environment
         environment["LLVM_PROFILE_FILE"] = environment["LLVM_PROFILE_FILE"] ?? ProcessInfo.processInfo.environment["LLVM_PROFILE_FILE"]
         let list: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
         let variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { (list + variables).forEach { free($0) } }
         var identifier: pid_t = 0
-        let code = posix_spawn(&identifier, path, &actions, nil, list, variables)
+        let code = posix_spawn(&identifier, path, &actions, &attributes, list, variables)
         guard code == 0 else { throw StartFailed(path: path, errno: code) }
         self.identifier = identifier
     }
