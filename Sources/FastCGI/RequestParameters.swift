@@ -119,8 +119,10 @@ package struct RequestParameters {
     private mutating func readHeader(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
         // nginx passes these two a second time; CONTENT_LENGTH and CONTENT_TYPE are the ones it checked. Proxy is no header of
         // HTTP and became an attack by this very mapping (CVE-2016-5385).
-        if name.equals("CONTENT_LENGTH") || name.equals("CONTENT_TYPE") || name.equals("PROXY") { return }
-        guard let field = HeaderNames.name(forParameter: name) else { return }
+        // In whatever case: that of a name says nothing.
+        guard let field = HeaderNames.name(forParameter: name),
+            !["content-length", "content-type", "proxy"].contains(field.canonicalName)
+        else { return }
         append(field, value)
     }
 

@@ -16,7 +16,7 @@ package enum NginxGrammar {
             /access_log (?:off|\.\.\/access\.log quire buffer=64k flush=1s(?: if=\$is_error)?);/,
         ]
         let inServer: [Regex<Substring>] = [
-            /listen (?:[0-9.]+|\[[0-9a-f:]+\]):[1-9][0-9]{0,4}(?: ssl http2)? default_server backlog=1024;/,
+            /listen (?:[0-9.]+|\[[0-9a-f:.]+\]):[1-9][0-9]{0,4}(?: ssl http2)? default_server backlog=1024;/,
             /ssl_certificate(?:_key)? (?:\/[A-Za-z0-9._-]+)+;/, /include snippets\/(?:tls|rate-limited)\.conf;/,
             /limit_req zone=(?:search|write|create)(?: burst=[1-9][0-9]{0,3} nodelay)?;/, /limit_conn connections [1-9][0-9]{0,4};/,
         ]
