@@ -113,7 +113,7 @@ struct OverloadTests {
         #expect(ContinuousClock.now - end <= .seconds(16))
         report(
             "\(connections) slow connections: p99 of others before, during",
-            "\(quiet.percentile99.microseconds), \(disturbed.percentile99.microseconds) us")
+            "\(quiet.percentile99.inMicroseconds), \(disturbed.percentile99.inMicroseconds) us")
     }
 
     @Test("while other programs take the processors and the disk, nothing fails but what is told to come back, and nobody is restarted")
@@ -278,8 +278,4 @@ private func allowDescriptors(_ count: Int) throws {
     guard setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur >= rlim_t(count) else {
         throw QuireInstance.Failed(what: "this process may have \(limit.rlim_max) descriptors only")
     }
-}
-
-extension Duration {
-    fileprivate var microseconds: Int { Int(self / .microseconds(1)) }
 }

@@ -34,10 +34,7 @@ struct RestartTests {
     func killed() throws {
         let clients = try LoadedServer(clients: 8)
         for _ in 0..<3 {
-            let victim = try #require(clients.quire.responder)
-            kill(victim, SIGKILL)
-            try clients.quire.waitUntil("the responder is replaced") { clients.quire.responder.map { $0 != victim } ?? false }
-            try clients.quire.waitUntilReady()
+            try clients.quire.killResponder()
             try clients.waitForAnswers(200)
         }
         let answers = try clients.stop()

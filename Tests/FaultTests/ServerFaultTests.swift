@@ -31,7 +31,7 @@ import Testing
             #expect(try faulty.search(number).json["results"]?.array?.first?["chunk"]?["text"] == .string("\(number)"))
         }
         try expectRefused(replies, faulty)
-        report("milliseconds from a write whose sync failed to the end of the responder", "\(end.microseconds / 1000)")
+        report("milliseconds from a write whose sync failed to the end of the responder", "\(end.inMilliseconds)")
     }
 
     /// The replies to one write after the other, to the end of the one that is on its way when it is over.
@@ -62,8 +62,8 @@ import Testing
 
         #expect(stall.flaws == [])
         #expect(min(stall.quiet.count, stall.stalled.count) > 100)
-        report("p99 of searches without a write, in microseconds", "\(stall.quiet.percentile99.microseconds)")
-        report("p99 of searches during a sync that takes 2 s, in microseconds", "\(stall.stalled.percentile99.microseconds)")
+        report("p99 of searches without a write, in microseconds", "\(stall.quiet.percentile99.inMicroseconds)")
+        report("p99 of searches during a sync that takes 2 s, in microseconds", "\(stall.stalled.percentile99.inMicroseconds)")
     }
 
     @Test("a server that acknowledges before the sync is found out, and one whose writes keep searches waiting")
@@ -120,8 +120,4 @@ private struct StalledSync {
         } while condition()
         return times
     }
-}
-
-extension Duration {
-    fileprivate var microseconds: Int { Int(self / .microseconds(1)) }
 }

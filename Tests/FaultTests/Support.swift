@@ -9,6 +9,7 @@ extension QuireInstance {
 
 extension Duration {
     var inMilliseconds: Int { Int(self / .milliseconds(1)) }
+    var inMicroseconds: Int { Int(self / .microseconds(1)) }
 }
 
 extension [Duration] {

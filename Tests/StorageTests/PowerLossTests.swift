@@ -30,70 +30,54 @@ struct PowerLossTests {
     @Test("what a failed sync has left in the page cache alone is lost with no power that goes after the next start")
     func forgottenBySync() throws {
         var generator = SplitMix(seed: seed("a forgetful sync", standard: 3))
-        var failures = 0
-        for number in 1...40 {
-            let isFirstLife = Shared(true)
-            let fileSystem = SimulatedFileSystem { call in
-                let isForgetful = call.operation == .synchronizeData && call.numberOfOperation == number && isFirstLife.current
-                return isForgetful ? .partial(0, EIO) : nil
-            }
-            let options = smallOptions(segmentLimit: 1024, first: 2048)
-            do {
-                let log = try startLog(fileSystem, options: options)
-                try log.appendRecords(1...20)
-                try log.close()
-            } catch {
-                failures += 1
-            }
-
-            isFirstLife.set(false)
-            let (log, records) = try openLog(fileSystem, options: options)
-            try log.start(committed: { _ in }, failed: { _ in })
-            let acknowledged = records.count + 3
-            try log.appendRecords((records.count + 1)...acknowledged)
-
-            for _ in 0..<10 {
-                let found = try openLog(SimulatedFileSystem(fileSystem.filesAfterPowerLoss(&generator)), options: options).records
-                #expect(found.map(\.payload) == (1...acknowledged).map(payload), "sync \(number)")
-            }
-            try log.close()
-        }
+        let failures = try livesAfterForgetfulCalls(.synchronizeData, upTo: 40, records: 20, &generator)
         #expect(failures > 20)
     }
 
     @Test("nor is a name that a failed sync of the directory has left in the cache alone")
     func forgottenName() throws {
         var generator = SplitMix(seed: seed("a forgetful sync of the directory", standard: 4))
+        let failures = try livesAfterForgetfulCalls(.synchronizeDirectory, upTo: 20, records: 60, &generator)
+        #expect(failures > 5)
+    }
+
+    /// For each of the first calls of an operation, a life that ends because this one fails and forgets what it was to sync; then one that
+    /// goes on and acknowledges more, all of which is there however the power goes after it.
+    ///
+    /// - Returns: how many of the first lives failed.
+    private func livesAfterForgetfulCalls(
+        _ operation: SimulatedFileSystem.Operation, upTo count: Int, records: Int, _ generator: inout SplitMix
+    ) throws -> Int {
         var failures = 0
-        for number in 1...20 {
+        for number in 1...count {
             let isFirstLife = Shared(true)
             let fileSystem = SimulatedFileSystem { call in
-                let isForgetful = call.operation == .synchronizeDirectory && call.numberOfOperation == number && isFirstLife.current
+                let isForgetful = call.operation == operation && call.numberOfOperation == number && isFirstLife.current
                 return isForgetful ? .partial(0, EIO) : nil
             }
             let options = smallOptions(segmentLimit: 1024, first: 2048)
             do {
                 let log = try startLog(fileSystem, options: options)
-                try log.appendRecords(1...60)
+                try log.appendRecords(1...records)
                 try log.close()
             } catch {
                 failures += 1
             }
 
             isFirstLife.set(false)
-            let (log, records) = try openLog(fileSystem, options: options)
+            let (log, recovered) = try openLog(fileSystem, options: options)
             try log.start(committed: { _ in }, failed: { _ in })
-            let acknowledged = records.count + 3
-            try log.appendRecords((records.count + 1)...acknowledged)
+            let acknowledged = recovered.count + 3
+            try log.appendRecords((recovered.count + 1)...acknowledged)
 
             for _ in 0..<10 {
                 let found = try openLog(SimulatedFileSystem(fileSystem.filesAfterPowerLoss(&generator)), options: options).records
                 let isWhole = found.map(\.payload) == (1...acknowledged).map(payload)
-                #expect(isWhole, "sync \(number): \(found.count) records of \(acknowledged)")
+                #expect(isWhole, "\(operation) \(number): \(found.count) records of \(acknowledged)")
             }
             try log.close()
         }
-        #expect(failures > 5)
+        return failures
     }
 }
 
