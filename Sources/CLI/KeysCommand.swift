@@ -68,7 +68,7 @@ struct KeysCommand: ParsableCommand {
         @OptionGroup var config: ConfigFileOption
 
         func run() throws {
-            let ring = try KeyRingFile(try Settings.load(file: config.path).keysFile).read()
+            let ring = try config.keyRing().read()
             standardOutput.write(ring.keys.map { Self.line($0, at: .now()) }.joined())
         }
 
@@ -93,7 +93,7 @@ struct KeysCommand: ParsableCommand {
         var id: KeyID
 
         func run() throws {
-            let key = try KeyRingFile(try Settings.load(file: config.path).keysFile).update { ring throws(KeysError) in
+            let key = try config.keyRing().update { ring throws(KeysError) in
                 try ring.revoke(id)
             }
             standardOutput.write("revoked \(key.id), \(shown(key.name))\n")
@@ -122,12 +122,17 @@ struct KeysCommand: ParsableCommand {
         }
 
         func run() throws {
-            let credential = try KeyRingFile(try Settings.load(file: config.path).keysFile).update { ring throws(KeysError) in
+            let credential = try config.keyRing().update { ring throws(KeysError) in
                 try ring.rotate(id, overlap: .seconds(overlap), at: .now())
             }
             standardOutput.write(credential.reveal() + "\n")
         }
     }
+}
+
+extension ConfigFileOption {
+    /// The key ring of the settings.
+    fileprivate func keyRing() throws -> KeyRingFile { KeyRingFile(try Settings.load(file: path).keysFile) }
 }
 
 /// Reads an argument, or says what it must be.

@@ -42,15 +42,18 @@ extension Exposition {
         write(.gauge("quire_worker_threads_busy", "Requests that are: read, handled or answered."), load.busyWorkers)
         write(.gauge("quire_streams_running", "Requests besides them whose body is read while it arrives."), load.streams)
         write(.counter("quire_connections_accepted_total", "Connections from nginx, one for each request."), load.accepted)
-        begin(.gauge("quire_requests_waiting", "Requests that wait to be handled, by class."))
-        for (name, count) in Self.byName(load.waiting) { sample("quire_requests_waiting", [("class", name)], Double(count)) }
+        write(.gauge("quire_requests_waiting", "Requests that wait to be handled, by class."), load.waiting)
         write(.gauge("quire_requests_waiting_limit", "How many of one class may wait."), load.waitingLimit)
-        begin(.counter("quire_requests_turned_away_total", "Requests answered with 503 because too many waited, or they had for too long."))
-        for (name, count) in Self.byName(load.turnedAway) { sample("quire_requests_turned_away_total", [("class", name)], Double(count)) }
+        write(
+            .counter("quire_requests_turned_away_total", "Requests answered with 503 because too many waited, or they had for too long."),
+            load.turnedAway)
     }
 
-    private static func byName(_ counts: [RequestClass: Int]) -> [(name: String, count: Int)] {
-        RequestClass.allCases.map { ($0.rawValue, counts[$0] ?? 0) }
+    private mutating func write(_ description: MetricDescription, _ counts: [RequestClass: Int]) {
+        begin(description)
+        for requestClass in RequestClass.allCases {
+            sample(description.name, [("class", requestClass.rawValue)], counts[requestClass] ?? 0)
+        }
     }
 
     private mutating func writeQueries(_ service: Service) {
