@@ -1,12 +1,10 @@
-package import Glibc
-
 /// What a `Supervisor` runs, where it listens and how patient it is.
 package struct SupervisorConfiguration: Sendable {
     /// Made by the supervisor, in a directory that is there and keeps everybody out but its owner and the socket's group. Not used
     /// when systemd passes a socket on.
     package var socketPath: String
     /// Who may connect besides the owner: the group that nginx's workers run in. Nil is nobody.
-    package var socketGroup: gid_t?
+    package var socketGroup: UInt32?
     /// Connections that may wait for the responder. nginx gets an error at once when there are more.
     package var backlog: Int32
     /// Path of the responder, and its arguments without its name.
@@ -25,7 +23,7 @@ package struct SupervisorConfiguration: Sendable {
     package var longestWait: Duration
 
     package init(
-        socketPath: String, socketGroup: gid_t? = nil, backlog: Int32 = 1024, executable: String, arguments: [String] = [],
+        socketPath: String, socketGroup: UInt32? = nil, backlog: Int32 = 1024, executable: String, arguments: [String] = [],
         environment: [String: String]? = nil, firstPause: Duration = .milliseconds(100), longestPause: Duration = .seconds(2),
         steadyAfter: Duration = .seconds(30), stopLimit: Duration = .seconds(5), longestWait: Duration = .seconds(4)
     ) {
