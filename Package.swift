@@ -54,7 +54,7 @@ let package = Package(
         .target(name: "Embedding", dependencies: ["CEmbeddingKernels", "CCurl", "JSON", "Locks"]),
 
         // Who may ask.
-        .target(name: "Keys", dependencies: ["CCrypto", "Database", "JSON", "Locks"]),
+        .target(name: "Keys", dependencies: ["CCrypto", "Storage", "Database", "JSON", "Locks"]),
 
         // The wire.
         .target(name: "JSON", dependencies: ["CSimdJSON", "Locks"]),
@@ -107,7 +107,7 @@ let package = Package(
         .testTarget(name: "ChunkingTests", dependencies: ["Chunking", "Embedding", "TestSupport"]),
         .testTarget(
             name: "EmbeddingTests", dependencies: ["Embedding", "CEmbeddingKernels", "JSON", "Locks", "TestSupport"], exclude: ["Fixtures"]),
-        .testTarget(name: "KeysTests", dependencies: ["Keys", "Database", "TestSupport"]),
+        .testTarget(name: "KeysTests", dependencies: ["Keys", "Storage", "Database", "TestSupport", "StorageTestSupport"]),
         .testTarget(name: "JSONTests", dependencies: ["JSON"]),
         .testTarget(name: "PrometheusTests", dependencies: ["Prometheus", "Locks", "TestSupport", metrics]),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport", httpTypes]),

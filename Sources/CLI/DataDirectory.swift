@@ -53,7 +53,7 @@ enum DataExit {
         switch error {
         case .damaged, .exposed, .tooManyKeys: dataRefused
         case .unknownKey: noInput
-        case .ioFailed: cannotCreate
+        case .storage: cannotCreate
         }
     }
 

@@ -1,4 +1,4 @@
-import Glibc
+package import Storage
 
 /// What can be wrong with the key ring.
 package enum KeysError: Error, Equatable {
@@ -6,8 +6,8 @@ package enum KeysError: Error, Equatable {
     case damaged(path: String, reason: String)
     /// Others than its owner may write the file: whoever can, could make keys.
     case exposed(path: String)
-    /// A call to the operating system failed.
-    case ioFailed(operation: String, path: String, errno: Int32)
+    /// The file cannot be read or written.
+    case storage(StorageError)
     case unknownKey(KeyID)
     case tooManyKeys(limit: Int)
 
@@ -16,7 +16,7 @@ package enum KeysError: Error, Equatable {
         switch self {
         case .damaged: "the key ring is damaged"
         case .exposed: "the key ring may be written by others than its owner"
-        case .ioFailed: "the key ring cannot be read"
+        case .storage: "the key ring cannot be read"
         case .unknownKey(let id): "there is no key \(id)"
         case .tooManyKeys(let limit): "the key ring holds \(limit) keys, which is as many as it may"
         }
@@ -29,14 +29,8 @@ extension KeysError: CustomStringConvertible {
         switch self {
         case .damaged(let path, let reason): "\(path) is no key ring that `quire keys` has written: \(reason)"
         case .exposed(let path): "\(path) may be written by others than its owner: chmod 600 it, and look through `quire keys list`"
-        case .ioFailed(let operation, let path, let errno): "\(operation) of \(path) failed: \(errorText(errno))"
+        case .storage(let error): "\(error)"
         case .unknownKey, .tooManyKeys: summary
-        }
-    }
-
-    private func errorText(_ code: Int32) -> String {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
-            strerror_r(code, buffer.baseAddress!, buffer.count) == 0 ? String(cString: buffer.baseAddress!) : "error \(code)"
         }
     }
 }

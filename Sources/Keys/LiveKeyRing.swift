@@ -1,5 +1,6 @@
 import Glibc
 import Locks
+import Storage
 
 /// The key ring of a running server: what the file says, at most a second and the time of reading late.
 ///
@@ -27,7 +28,7 @@ package final class LiveKeyRing: @unchecked Sendable {
     /// What was seen of the file when the state was found.
     private enum Seen: Equatable {
         case absent
-        case file(KeyRingFile.Stamp)
+        case file(FileStatus)
         /// Nothing that the next look could be compared with.
         case unsettled
     }
@@ -77,7 +78,7 @@ package final class LiveKeyRing: @unchecked Sendable {
 
     private func glance() -> Seen {
         do throws(KeysError) {
-            return try file.stamp().map { .file($0) } ?? .absent
+            return try file.status().map { .file($0) } ?? .absent
         } catch {
             return .unsettled
         }
@@ -85,16 +86,16 @@ package final class LiveKeyRing: @unchecked Sendable {
 
     private static func read(_ file: KeyRingFile) -> (State, Seen) {
         do throws(KeysError) {
-            let (ring, stamp) = try file.readStamped()
-            return (.success(ring), stamp.map { isSettled($0) ? .file($0) : .unsettled } ?? .absent)
+            let (ring, status) = try file.readWithStatus()
+            return (.success(ring), status.map { isSettled($0) ? .file($0) : .unsettled } ?? .absent)
         } catch {
             return (.failure(error), .unsettled)
         }
     }
 
-    private static func isSettled(_ stamp: KeyRingFile.Stamp) -> Bool {
+    private static func isSettled(_ status: FileStatus) -> Bool {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        return time.tv_sec * 1_000_000_000 + time.tv_nsec - stamp.changed > settlingNanoseconds
+        return time.tv_sec * 1_000_000_000 + time.tv_nsec - status.changed > settlingNanoseconds
     }
 }

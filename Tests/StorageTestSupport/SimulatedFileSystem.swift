@@ -13,13 +13,14 @@ package import Storage
 /// `@unchecked Sendable`: everything that changes is guarded by `lock`.
 package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
     package enum Operation: Hashable, Sendable {
-        case open, size, read, write, truncate, synchronizeData, synchronize, close
+        case open, status, give, read, write, truncate, synchronizeData, synchronize, close
         case makeDirectory, list, rename, remove, synchronizeDirectory
 
         /// As errors of the real one call it.
         package var systemCall: String {
             switch self {
             case .synchronizeData: "fdatasync"
+            case .give: "fchown"
             case .synchronize, .synchronizeDirectory: "fsync"
             default: "\(self)"
             }
@@ -50,6 +51,7 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         var durable: [UInt8]
         var current: [UInt8]
         var pending: [Change] = []
+        var owner = FileStatus.Owner(user: 0, group: 0)
         /// The numbers of the blocks that the file takes; nil if there are as many as anybody wants.
         private(set) var blocks: Set<Int>?
 
@@ -57,6 +59,13 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
             durable = bytes
             current = bytes
             blocks = countsBlocks ? Set(0..<(bytes.count + blockSize - 1) / blockSize) : nil
+        }
+
+        /// Its times stand still: whoever compares states has to compare sizes.
+        var status: FileStatus {
+            FileStatus(
+                kind: .file, owner: owner, permissions: 0o600, size: UInt64(current.count),
+                device: 0, number: UInt64(UInt(bitPattern: ObjectIdentifier(self))), changed: 0)
         }
 
         func make(_ change: Change) {
@@ -245,6 +254,10 @@ package final class SimulatedFileSystem: FileSystem, @unchecked Sendable {
         }
     }
 
+    package func status(of path: String) throws(StorageError) -> FileStatus? {
+        try perform(.status, path) { names[path]?.status }
+    }
+
     package func synchronizeDirectory(_ path: String) throws(StorageError) {
         try performTransfer(.synchronizeDirectory, path, partially: { _ in pendingNames = [] }) { _ in
             durableNames = names(after: pendingNames.count)
@@ -302,8 +315,12 @@ private final class SimulatedFile: File, @unchecked Sendable {
         self.system = system
     }
 
-    func size() throws(StorageError) -> UInt64 {
-        try system.perform(.size, path) { UInt64(node.current.count) }
+    func status() throws(StorageError) -> FileStatus {
+        try system.perform(.status, path) { node.status }
+    }
+
+    func give(to owner: FileStatus.Owner) throws(StorageError) {
+        try system.perform(.give, path) { node.owner = owner }
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StorageError) -> Int {

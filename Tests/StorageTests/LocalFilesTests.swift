@@ -38,6 +38,48 @@ struct LocalFilesTests {
         }
     }
 
+    @Test("the status of a file is that of its name, and of no other; that of a name nobody has is none")
+    func status() throws {
+        try withTemporaryDirectory { directory in
+            let system = LocalFileSystem()
+            let path = "\(directory)/a"
+            #expect(try system.status(of: path) == nil)
+            let file = try system.open(path, for: .creating)
+            try file.writeFully([1, 2, 3], at: 0)
+
+            let status = try #require(try system.status(of: path))
+            #expect(try status == file.status())
+            #expect(status.kind == .file && status.size == 3 && status.permissions == 0o600)
+            #expect(status.owner == FileStatus.Owner(user: geteuid(), group: getegid()))
+            #expect(try system.status(of: directory)?.kind == .directory)
+            mkfifo("\(directory)/pipe", 0o640)
+            // Opened, though nobody writes to it.
+            #expect(try system.open("\(directory)/pipe", for: .reading).status().kind == .other)
+            try system.rename(path, to: "\(directory)/b")
+            _ = try system.open(path, for: .creating)
+            #expect(try system.status(of: path)?.number != status.number)
+            #expect(try system.status(of: "\(directory)/b")?.number == status.number)
+            if geteuid() == 0 {
+                try file.give(to: FileStatus.Owner(user: 1, group: 2))
+                #expect(try system.status(of: "\(directory)/b")?.owner == FileStatus.Owner(user: 1, group: 2))
+            }
+        }
+    }
+
+    @Test("a link laid where a file is to be made is not followed")
+    func link() throws {
+        try withTemporaryDirectory { directory in
+            let system = LocalFileSystem()
+            try system.open("\(directory)/precious", for: .creating).writeFully([1], at: 0)
+            symlink("precious", "\(directory)/new")
+
+            #expect(throws: StorageError.ioFailed(operation: "open", path: "\(directory)/new", errno: ELOOP)) {
+                try system.open("\(directory)/new", for: .creating)
+            }
+            #expect(try system.size(of: "\(directory)/precious") == 1)
+        }
+    }
+
     @Test("a directory is made once; a second time leaves it")
     func directories() throws {
         try withTemporaryDirectory { directory in

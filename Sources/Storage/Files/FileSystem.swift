@@ -12,6 +12,8 @@ package protocol FileSystem: Sendable {
     func list(_ directory: String) throws(StorageError) -> [String]
     func rename(_ source: String, to destination: String) throws(StorageError)
     func remove(_ path: String) throws(StorageError)
+    /// Of what a name leads to, through symbolic links; nil when there is no such name.
+    func status(of path: String) throws(StorageError) -> FileStatus?
     /// Makes the creations, renames and removals in a directory durable.
     func synchronizeDirectory(_ path: String) throws(StorageError)
     /// Bytes that a file in the directory could still take.
@@ -24,14 +26,16 @@ package enum FileAccess: Sendable {
     case reading
     /// Reading and writing one that exists.
     case updating
-    /// Reading and writing one that is empty at first, created or emptied.
+    /// Reading and writing one that is empty at first, created or emptied; a symbolic link of the name is refused.
     case creating
 }
 
 /// An open file. Offsets are explicit, so there is no position to share.
 package protocol File: AnyObject, Sendable {
     var path: String { get }
-    func size() throws(StorageError) -> UInt64
+    func status() throws(StorageError) -> FileStatus
+    /// Makes it another account's. Only root may.
+    func give(to owner: FileStatus.Owner) throws(StorageError)
     /// Reads up to `buffer.count` bytes; fewer only by the end of the file or an interruption.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StorageError) -> Int
     /// Writes `bytes` or a part of them from the front; returns how many.
@@ -45,6 +49,8 @@ package protocol File: AnyObject, Sendable {
 }
 
 extension File {
+    package func size() throws(StorageError) -> UInt64 { try status().size }
+
     /// Fills `buffer` from `offset`, taking up interrupted and short reads. A file that ends before is an error: its size was known.
     package func readFully(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StorageError) {
         var done = 0

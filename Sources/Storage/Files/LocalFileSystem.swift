@@ -9,10 +9,12 @@ package struct LocalFileSystem: FileSystem {
             switch access {
             case .reading: O_RDONLY
             case .updating: O_RDWR
-            case .creating: O_RDWR | O_CREAT | O_TRUNC
+            // Root may write where another account could have laid a link to somebody else's file.
+            case .creating: O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW
             }
+        // Not blocking: a pipe of the name would be waited for.
         return LocalFile(
-            path: path, descriptor: try posix("open", path) { Glibc.open(path, flags | O_CLOEXEC, 0o600) })
+            path: path, descriptor: try posix("open", path) { Glibc.open(path, flags | O_CLOEXEC | O_NONBLOCK, 0o600) })
     }
 
     package func makeDirectory(_ path: String) throws(StorageError) -> Bool {
@@ -49,6 +51,16 @@ package struct LocalFileSystem: FileSystem {
         try posix("unlink", path) { unlink(path) }
     }
 
+    package func status(of path: String) throws(StorageError) -> FileStatus? {
+        var information = stat()
+        do {
+            try posix("stat", path) { stat(path, &information) }
+        } catch .ioFailed(_, _, ENOENT) {
+            return nil
+        }
+        return FileStatus(information)
+    }
+
     package func synchronizeDirectory(_ path: String) throws(StorageError) {
         let descriptor = try posix("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         defer { _ = Glibc.close(descriptor) }
@@ -78,10 +90,14 @@ private final class LocalFile: File, @unchecked Sendable {
         if descriptor >= 0 { _ = Glibc.close(descriptor) }
     }
 
-    func size() throws(StorageError) -> UInt64 {
+    func status() throws(StorageError) -> FileStatus {
         var information = stat()
         try posix("fstat", path) { fstat(descriptor, &information) }
-        return UInt64(information.st_size)
+        return FileStatus(information)
+    }
+
+    func give(to owner: FileStatus.Owner) throws(StorageError) {
+        try posix("fchown", path) { fchown(descriptor, owner.user, owner.group) }
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StorageError) -> Int {

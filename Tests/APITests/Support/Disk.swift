@@ -43,6 +43,7 @@ final class Disk: FileSystem, @unchecked Sendable {
     func list(_ directory: String) throws(StorageError) -> [String] { try files.list(directory) }
     func rename(_ source: String, to destination: String) throws(StorageError) { try files.rename(source, to: destination) }
     func remove(_ path: String) throws(StorageError) { try files.remove(path) }
+    func status(of path: String) throws(StorageError) -> FileStatus? { try files.status(of: path) }
     func synchronizeDirectory(_ path: String) throws(StorageError) { try files.synchronizeDirectory(path) }
     func freeBytes(_ directory: String) throws(StorageError) -> Int {
         let (said, isSaid) = lock.withLock { (freeBytes, saysFreeBytes) }
@@ -62,7 +63,8 @@ private final class DiskFile: File {
     }
 
     var path: String { file.path }
-    func size() throws(StorageError) -> UInt64 { try file.size() }
+    func status() throws(StorageError) -> FileStatus { try file.status() }
+    func give(to owner: FileStatus.Owner) throws(StorageError) { try file.give(to: owner) }
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StorageError) -> Int {
         try file.read(into: buffer, at: offset)
     }

@@ -91,6 +91,7 @@ final class ControlledFileSystem: FileSystem {
     func list(_ directory: String) throws(StorageError) -> [String] { try base.list(directory) }
     func rename(_ source: String, to destination: String) throws(StorageError) { try base.rename(source, to: destination) }
     func remove(_ path: String) throws(StorageError) { try base.remove(path) }
+    func status(of path: String) throws(StorageError) -> FileStatus? { try base.status(of: path) }
     func freeBytes(_ directory: String) throws(StorageError) -> Int { state.current.freeBytes }
     func synchronizeDirectory(_ path: String) throws(StorageError) {
         let planned: Int32? = state.update { state in
@@ -118,7 +119,8 @@ private final class ControlledFile: File, @unchecked Sendable {
     }
 
     var path: String { base.path }
-    func size() throws(StorageError) -> UInt64 { try base.size() }
+    func status() throws(StorageError) -> FileStatus { try base.status() }
+    func give(to owner: FileStatus.Owner) throws(StorageError) { try base.give(to: owner) }
     func truncate(to size: UInt64) throws(StorageError) { try base.truncate(to: size) }
     func close() throws(StorageError) { try base.close() }
 
