@@ -24,6 +24,8 @@ struct ChunkTable {
     private var holders: [Holder?] = []
     /// The row of each slot; of one that is free, nothing of meaning.
     private var rows: [Row] = []
+    /// The slot of the first chunk of each slot's document: one for all chunks of a document. Of one that is free, nothing of meaning.
+    private var firsts: [UInt32] = []
     private var free: [Slot] = []
     /// The slots that are taken.
     private(set) var live = SlotSet()
@@ -54,7 +56,8 @@ struct ChunkTable {
     /// Whether a chunk of this very document has its slot, and is found by its row. Cost: a binary search.
     func contains(_ document: Document, _ chunk: Chunk) -> Bool {
         guard Int(chunk.slot.rawValue) < holders.count, let holder = holders[Int(chunk.slot.rawValue)], holder.document === document,
-            holder.chunk.id == chunk.id, row(of: chunk.slot) == chunk.row, live.contains(chunk.slot.rawValue)
+            holder.chunk.id == chunk.id, row(of: chunk.slot) == chunk.row, live.contains(chunk.slot.rawValue),
+            firsts[Int(chunk.slot.rawValue)] == document.chunks[0].slot.rawValue
         else { return false }
         let slots = slots(of: chunk.row)
         return slots[first(chunk.id, in: slots)...].prefix { self.holder(of: $0).chunk.id == chunk.id }.contains(chunk.slot)
@@ -67,6 +70,16 @@ struct ChunkTable {
         return result
     }
 
+    /// How many documents some slots are of. Cost: a look at four bytes a slot.
+    func documentCount(of slots: SlotSet) -> Int {
+        var firsts: [UInt32] = []
+        firsts.reserveCapacity(slots.count)
+        slots.forEach { firsts.append(self.firsts[Int($0)]) }
+        var documents = SlotSet()
+        documents.insert(contentsOf: firsts.span)
+        return documents.count
+    }
+
     // MARK: Changing
 
     /// A slot for a chunk that is to come.
@@ -74,6 +87,7 @@ struct ChunkTable {
         if let slot = free.popLast() { return slot }
         holders.append(nil)
         rows.append(Row(0))
+        firsts.append(0)
         return Slot(UInt32(holders.count - 1))
     }
 
@@ -81,6 +95,7 @@ struct ChunkTable {
     mutating func point(to document: Document) {
         for (index, chunk) in document.chunks.enumerated() {
             holders[Int(chunk.slot.rawValue)] = Holder(document: document, chunkIndex: Int32(index))
+            firsts[Int(chunk.slot.rawValue)] = document.chunks[0].slot.rawValue
         }
     }
 

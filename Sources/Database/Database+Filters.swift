@@ -15,7 +15,7 @@ extension Database {
         return library.lock.withReadLock {
             guard let filter else { return MatchCount(documents: library.documents.count, chunks: library.chunkCount) }
             let slots = slots(passing: filter, in: library)
-            return MatchCount(documents: library.documentCount(holdingAny: slots), chunks: slots.count)
+            return MatchCount(documents: library.chunkTable.documentCount(of: slots), chunks: slots.count)
         }
     }
 
@@ -81,16 +81,6 @@ extension Database {
 }
 
 extension Library {
-    /// How many documents have a chunk with one of the slots.
-    fileprivate func documentCount(holdingAny slots: SlotSet) -> Int {
-        var (single, others) = (0, Set<ObjectIdentifier>())
-        slots.forEach { slot in
-            let document = chunkTable.holder(of: Slot(slot)).document
-            if document.chunks.count == 1 { single += 1 } else { others.insert(ObjectIdentifier(document)) }
-        }
-        return single + others.count
-    }
-
     /// The first documents of which a chunk has one of the slots, in order of creation.
     fileprivate func documents(holdingAny slots: SlotSet, after: SequenceNumber?, limit: Int) -> [Document] {
         let start = after.map { position(after: $0) } ?? 0

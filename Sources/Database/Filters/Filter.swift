@@ -85,19 +85,10 @@ package struct FilterRange: Sendable, Equatable {
         self.bounds = bounds
     }
 
-    func contains(_ number: Double) -> Bool {
-        guard case .numbers(let lower, let upper) = bounds else { return false }
-        return Self.isWithin(number, lower, upper)
-    }
-
     func contains(_ text: ExactText) -> Bool {
         guard case .strings(let lower, let upper) = bounds else { return false }
-        return Self.isWithin(text, lower, upper)
-    }
-
-    private static func isWithin<Value: Comparable>(_ value: Value, _ lower: Bound<Value>?, _ upper: Bound<Value>?) -> Bool {
-        if let lower, lower.isIncluded ? value < lower.value : value <= lower.value { return false }
-        if let upper, upper.isIncluded ? value > upper.value : value >= upper.value { return false }
+        if let lower, lower.isIncluded ? text < lower.value : text <= lower.value { return false }
+        if let upper, upper.isIncluded ? text > upper.value : text >= upper.value { return false }
         return true
     }
 }

@@ -59,13 +59,17 @@ struct SortedPostings {
     }
 
     func insertSlots(in range: FilterRange, into result: inout SlotSet) {
-        guard case .numbers(let lower, _) = range.bounds else { return }
+        guard case .numbers(let lower, let upper) = range.bounds else { return }
+        // Those of numbers that one chunk has, gathered: a set takes many at once several times as fast as one after the other.
+        var single: [UInt32] = []
         for block in blocks[(lower.map { block(of: $0.value) } ?? 0)...] {
             let first = lower.map { bound in block.keys.firstPosition { bound.isIncluded ? $0 >= bound.value : $0 > bound.value } } ?? 0
-            for position in first..<block.keys.count {
-                guard range.contains(block.keys[position]) else { return }
-                block.postings[position].insert(into: &result)
+            let end = upper.map { bound in block.keys.firstPosition { bound.isIncluded ? $0 > bound.value : $0 >= bound.value } }
+            for posting in block.postings[first..<max(first, end ?? block.keys.count)] {
+                if case .one(let slot) = posting { single.append(slot) } else { posting.insert(into: &result) }
             }
+            if let end, end < block.keys.count { break }
         }
+        result.insert(contentsOf: single.span)
     }
 }
