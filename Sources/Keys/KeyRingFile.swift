@@ -112,7 +112,8 @@ package struct KeyRingFile: Sendable {
     /// What root writes is for the account that the server runs under: the owner of the ring before, else of the directory.
     private func nextOwner() throws(StorageError) -> FileStatus.Owner? {
         guard geteuid() == 0 else { return nil }
-        return try (files.status(of: path) ?? files.status(of: directory))?.owner
+        if let status = try files.status(of: path) { return status.owner }
+        return try files.status(of: directory)?.owner
     }
 
     private func stored<Result>(_ body: () throws(StorageError) -> Result) throws(KeysError) -> Result {

@@ -13,8 +13,11 @@ package struct LocalFileSystem: FileSystem {
             case .creating: O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW
             }
         // Not blocking: a pipe of the name would be waited for.
-        return LocalFile(
-            path: path, descriptor: try posix("open", path) { Glibc.open(path, flags | O_CLOEXEC | O_NONBLOCK, 0o600) })
+        let descriptor = try posix("open", path) { Glibc.open(path, flags | O_CLOEXEC | O_NONBLOCK, 0o600) }
+        let file = LocalFile(path: path, descriptor: descriptor)
+        // Also one that was there before, whoever might read it then.
+        if access == .creating { try posix("fchmod", path) { fchmod(descriptor, 0o600) } }
+        return file
     }
 
     package func makeDirectory(_ path: String) throws(StorageError) -> Bool {
