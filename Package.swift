@@ -85,8 +85,8 @@ let package = Package(
             dependencies: ["VectorSearch", "TextSearch", "Embedding", "Storage", "Locks", "CBenchmarks", argumentParser],
             path: "Benchmarks",
             exclude: [
-                "README.md", "durability", "ingest", "instance.py", "load", "make-sift", "peers.py", "requirements.txt", "search-check",
-                "text-check", "wordnet-check",
+                "README.md", "durability", "ingest", "instance.py", "load", "make-sift", "manual_pages.py", "peers.py", "requirements.txt",
+                "search-check", "text-check", "wordnet-check",
             ]),
 
         // Tests mirror the targets; the end-to-end tests run the built programs behind a real nginx.
