@@ -10,9 +10,14 @@ int quire_epoll_create(void) {
     return epoll_create1(EPOLL_CLOEXEC);
 }
 
-int quire_epoll_watch(int epoll, int descriptor, int exclusive) {
-    struct epoll_event event = {.events = EPOLLIN | (exclusive ? EPOLLEXCLUSIVE : 0), .data.fd = descriptor};
+int quire_epoll_watch(int epoll, int descriptor, int once) {
+    struct epoll_event event = {.events = EPOLLIN | (once ? EPOLLONESHOT : 0), .data.fd = descriptor};
     return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+int quire_epoll_watch_again(int epoll, int descriptor) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.fd = descriptor};
+    return epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, &event);
 }
 
 int quire_epoll_wait(int epoll) {

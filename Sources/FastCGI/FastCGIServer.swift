@@ -45,15 +45,13 @@ package final class FastCGIServer: Sendable {
     package func start() throws(FastCGIError) {
         guard !wasStarted.exchange(true, ordering: .relaxed) else { throw .alreadyStarted }
         let exchange = Exchange(configuration: configuration, route: route, rejected: rejected, shared: shared)
-        var workers: [Worker] = []
-        for _ in 0..<configuration.threads { workers.append(try Worker(shared: shared, exchange: exchange)) }
-
-        shared.workersWillStart(workers.count)
-        for (index, worker) in workers.enumerated() {
+        let worker = Worker(shared: shared, exchange: exchange)
+        shared.workersWillStart(configuration.threads)
+        for index in 0..<configuration.threads {
             do throws(Thread.StartFailed) {
                 try Thread("quire-worker", stackBytes: configuration.stackBytes) { worker.run() }.detach()
             } catch {
-                for _ in index..<workers.count { shared.workerFinished() }
+                for _ in index..<configuration.threads { shared.workerFinished() }
                 shared.stop()
                 throw .systemCallFailed(call: "pthread_create", errno: error.errno)
             }

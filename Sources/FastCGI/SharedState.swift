@@ -8,6 +8,8 @@ final class SharedState: Sendable {
     let listeningDescriptor: Int32
     /// Readable for everybody from the moment the server stops.
     let stopEvent: Int32
+    /// Where workers wait for a connection, or the stop.
+    private let epoll: Int32
     /// Readable once no worker runs any more.
     private let finishedEvent: Int32
     private let stopping = Atomic<Bool>(false)
@@ -20,20 +22,39 @@ final class SharedState: Sendable {
     init(listeningDescriptor: Int32, admission: AdmissionQueue) throws(FastCGIError) {
         self.listeningDescriptor = listeningDescriptor
         self.admission = admission
-        let stopEvent = try checkCall("eventfd", quire_event_create())
-        let finishedEvent = quire_event_create()
-        guard finishedEvent >= 0 else {
-            let error = FastCGIError.systemCallFailed(call: "eventfd", errno: errno)
-            close(stopEvent)
+        var descriptors: [Int32] = []
+        do throws(FastCGIError) {
+            stopEvent = try checkCall("eventfd", quire_event_create())
+            descriptors.append(stopEvent)
+            finishedEvent = try checkCall("eventfd", quire_event_create())
+            descriptors.append(finishedEvent)
+            epoll = try checkCall("epoll_create1", quire_epoll_create())
+            descriptors.append(epoll)
+            _ = try checkCall("epoll_ctl", quire_epoll_watch(epoll, listeningDescriptor, 1))
+            _ = try checkCall("epoll_ctl", quire_epoll_watch(epoll, stopEvent, 0))
+        } catch {
+            for descriptor in descriptors { close(descriptor) }
             throw error
         }
-        self.stopEvent = stopEvent
-        self.finishedEvent = finishedEvent
     }
 
     deinit {
-        close(stopEvent)
-        close(finishedEvent)
+        for descriptor in [stopEvent, finishedEvent, epoll] { close(descriptor) }
+    }
+
+    // MARK: Waiting for connections
+
+    /// Returns when there may be a connection or the server stops; whoever calls looks again.
+    ///
+    /// - Returns: whether it is a connection: then nobody else is told of one until `callNext`.
+    func waitForConnection() -> Bool {
+        let ready = quire_epoll_wait(epoll)
+        precondition(ready >= 0 || errno == EINTR, "an epoll instance of our own can be waited for")
+        return ready == listeningDescriptor
+    }
+
+    func callNext() {
+        precondition(quire_epoll_watch_again(epoll, listeningDescriptor) == 0, "a descriptor that is watched can be watched again")
     }
 
     var isStopping: Bool { stopping.load(ordering: .acquiring) }

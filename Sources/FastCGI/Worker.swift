@@ -3,37 +3,30 @@ import Glibc
 
 /// One worker: waits for a connection, serves it, again until the server stops.
 ///
-/// Every worker waits in an epoll instance of its own, and the kernel wakes one of them per connection (EPOLLEXCLUSIVE). There
-/// is no lock around accepting, so a worker held up by a silent peer holds up nobody else.
-final class Worker: Sendable {
-    private let shared: SharedState
-    private let exchange: Exchange
-    private let epoll: Int32
-
-    init(shared: SharedState, exchange: Exchange) throws(FastCGIError) {
-        self.shared = shared
-        self.exchange = exchange
-        epoll = try checkCall("epoll_create1", quire_epoll_create())
-        _ = try checkCall("epoll_ctl", quire_epoll_watch(epoll, shared.listeningDescriptor, 1))
-        _ = try checkCall("epoll_ctl", quire_epoll_watch(epoll, shared.stopEvent, 0))
-    }
-
-    deinit { close(epoll) }
+/// The kernel tells one of the workers that wait of a connection, who has the next one told when it has taken it. There is no lock
+/// around accepting, so a worker held up by a silent peer holds up nobody else; and one that waits takes no descriptor.
+struct Worker: Sendable {
+    let shared: SharedState
+    let exchange: Exchange
 
     func run() {
         var pause = Pause()
+        var isCalled = false
         while !shared.isStopping {
             // Trying first saves a call to epoll whenever there is enough to do.
             let connection = quire_accept(shared.listeningDescriptor)
+            let failure = errno
+            if isCalled { shared.callNext() }
+            isCalled = false
             if connection >= 0 {
                 pause = Pause()
                 shared.connectionAccepted()
                 exchange.run(on: connection)
                 continue
             }
-            switch errno {
+            switch failure {
             case EAGAIN:
-                waitForConnection()
+                isCalled = shared.waitForConnection()
             case EINTR, ECONNABORTED:
                 continue
             default:
@@ -43,12 +36,6 @@ final class Worker: Sendable {
             }
         }
         shared.workerFinished()
-    }
-
-    /// Returns when there may be a connection or the server stops; whoever calls looks again.
-    private func waitForConnection() {
-        let ready = quire_epoll_wait(epoll)
-        precondition(ready >= 0 || errno == EINTR, "an epoll instance of our own can be waited for")
     }
 }
 

@@ -9,9 +9,12 @@
 // A new epoll instance.
 int quire_epoll_create(void);
 
-// Reports `descriptor` whenever it is readable. With `exclusive` set, one event wakes one of the epoll instances that watch
-// the descriptor and not all of them (EPOLLEXCLUSIVE).
-int quire_epoll_watch(int epoll, int descriptor, int exclusive);
+// Reports `descriptor` to all who wait, for as long as it is readable. With `once` set, to one of them, and then to nobody until
+// quire_epoll_watch_again (EPOLLONESHOT).
+int quire_epoll_watch(int epoll, int descriptor, int once);
+
+// Reports `descriptor` once more when it is readable, or still is.
+int quire_epoll_watch_again(int epoll, int descriptor);
 
 // Waits without limit and returns one readable descriptor.
 int quire_epoll_wait(int epoll);
