@@ -139,8 +139,17 @@ struct SnapshotFileTests {
         #expect(try snapshots.candidates() == names.reversed())
 
         var files = fileSystem.files
-        files["data/CURRENT"]![0] ^= 1
-        #expect(try Snapshots(directory: directory, fileSystem: SimulatedFileSystem(files)).candidates() == names.reversed())
+        let whole = try #require(files["data/CURRENT"])
+        for bit in 0..<8 * whole.count {
+            files["data/CURRENT"]![bit / 8] = whole[bit / 8] ^ 1 << UInt8(bit % 8)
+            #expect(try Snapshots(directory: directory, fileSystem: SimulatedFileSystem(files)).current() == .damaged, "bit \(bit)")
+            #expect(try Snapshots(directory: directory, fileSystem: SimulatedFileSystem(files)).candidates() == names.reversed())
+            files["data/CURRENT"] = whole
+        }
+        for count in 0..<whole.count {
+            files["data/CURRENT"] = Array(whole[..<count])
+            #expect(try Snapshots(directory: directory, fileSystem: SimulatedFileSystem(files)).candidates() == names.reversed())
+        }
         files["data/CURRENT"] = nil
         #expect(try Snapshots(directory: directory, fileSystem: SimulatedFileSystem(files)).candidates() == names.reversed())
         // A crash after the third was renamed, before it was published.

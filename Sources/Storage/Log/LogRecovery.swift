@@ -119,7 +119,8 @@ struct LogRecovery {
     private mutating func segmentNumbers() throws(StorageError) -> [UInt64] {
         var numbers: [UInt64] = []
         for name in try fileSystem.list(directory).sorted() where name.hasPrefix("wal-") {
-            if let number = SegmentHeader.number(fileName: name) {
+            // A directory of such a name is somebody else's.
+            if let number = SegmentHeader.number(fileName: name), try fileSystem.status(of: "\(directory)/\(name)")?.kind == .file {
                 numbers.append(number)
             } else if name.hasSuffix(temporarySuffix) {
                 report.removedFiles.append(name)

@@ -60,7 +60,12 @@ package struct Snapshots: Sendable {
 
     /// The names of the snapshots, oldest first.
     package func names() throws(StorageError) -> [String] {
-        try fileSystem.list(directory).filter { Self.sequence(name: $0) != nil }.sorted()
+        var names: [String] = []
+        for name in try fileSystem.list(directory).sorted() where Self.sequence(name: name) != nil {
+            // A directory of such a name is somebody else's.
+            if try fileSystem.status(of: "\(directory)/\(name)")?.kind == .file { names.append(name) }
+        }
+        return names
     }
 
     /// The file that says which snapshot a start tries first.
