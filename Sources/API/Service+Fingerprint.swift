@@ -8,27 +8,39 @@ final class FingerprintCache: @unchecked Sendable {
     private let lock = Lock()
     private var taken: [String: (fingerprint: EmbeddingFingerprint, at: ContinuousClock.Instant)] = [:]
 
-    /// A model that is changed behind its name is found no later.
-    private static let age = Duration.seconds(3600)
+    /// The one that was taken last, if that was less than `age` ago.
+    func fingerprint(of model: String, atMost age: Duration) -> EmbeddingFingerprint? {
+        lock.withLock { taken[model] }.flatMap { ContinuousClock.now - $0.at < age ? $0.fingerprint : nil }
+    }
 
-    func fingerprint(of model: String, else take: () throws -> EmbeddingFingerprint) rethrows -> EmbeddingFingerprint {
-        if let last = lock.withLock({ taken[model] }), ContinuousClock.now - last.at < Self.age { return last.fingerprint }
-        // Not under the lock: it may be a call over the network.
-        let fingerprint = try take()
-        lock.withLock { taken[model] = (fingerprint, .now) }
-        return fingerprint
+    /// - Returns: whether the model is another one than when its fingerprint was taken before.
+    func keep(_ fingerprint: EmbeddingFingerprint, of model: String) -> Bool {
+        let before = lock.withLock {
+            defer { taken[model] = (fingerprint, .now) }
+            return taken[model]
+        }
+        return before.map { fingerprint.difference(from: $0.fingerprint) != nil } ?? false
     }
 }
 
 extension Service {
-    /// The fingerprint of a model as it is now, or was less than an hour ago.
+    /// A model that is changed behind its name is found no later.
+    private static let fingerprintAge = Duration.seconds(3600)
+
+    /// The fingerprint of a model as it is now. That of one whose weights are in this process never changes.
+    ///
+    /// Vectors of queries that another model of the same name has made are forgotten.
     ///
     /// - Throws: 503 if the model's provider is missing or fails.
     func fingerprint(of model: EmbeddingModel) throws -> EmbeddingFingerprint {
-        let catalogue = try catalogue
-        return try fingerprints.fingerprint(of: model.name) {
-            try catalogue.fingerprint(of: model, deadline: .now + Self.embeddingLimit)
-        }
+        try fingerprint(of: model, atMost: model.isLocal ? .seconds(Int64.max) : .zero)
+    }
+
+    private func fingerprint(of model: EmbeddingModel, atMost age: Duration) throws -> EmbeddingFingerprint {
+        if let known = fingerprints.fingerprint(of: model.name, atMost: age) { return known }
+        let fingerprint = try catalogue.fingerprint(of: model, deadline: .now + embeddingLimit)
+        if fingerprints.keep(fingerprint, of: model.name) { queryCache.removeAll(of: model.name) }
+        return fingerprint
     }
 
     /// The model that makes the vectors of a library, if it still is the one that made those the library has.
@@ -41,7 +53,7 @@ extension Service {
         guard let encoded = source.fingerprint else { return model }
         let difference =
             if let kept = EmbeddingFingerprint(model: source.model, dimension: source.dimension, encoded: encoded) {
-                try fingerprint(of: model).difference(from: kept)
+                try fingerprint(of: model, atMost: Self.fingerprintAge).difference(from: kept)
             } else {
                 "its fingerprint cannot be read"
             }

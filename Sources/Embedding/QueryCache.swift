@@ -80,6 +80,13 @@ package final class QueryCache: @unchecked Sendable {
         }
     }
 
+    /// Forgets what a model has made.
+    package func removeAll(of model: String) {
+        lock.withLock {
+            for (key, slot) in places where key.model == model { remove(slot) }
+        }
+    }
+
     private static func bytes(_ text: String, _ vector: [Float]) -> Int { overhead + text.utf8.count + 4 * vector.count }
 
     private func remove(_ slot: Int) {

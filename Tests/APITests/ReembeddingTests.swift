@@ -134,6 +134,29 @@ struct ReembeddingTests {
         #expect(reply.status == 503 && server.get("\(library)/reembed").json["state"] == "none")
     }
 
+    @Test("a re-embedding is by the model as it is then, and queries that it has answered before are asked anew")
+    func changedUnnoticed() throws {
+        defer { server.service.stop() }
+        let library = try #require(server.post("/v1/libraries", ["name": "l", "embedding_model": "second"]).headers[.location])
+        #expect(server.post("\(library)/documents", ["title": "t", "texts": ["aab", "cddd"]]).status == 201)
+        func distance() -> Double {
+            let reply = server.post("\(library)/search", ["query": "aab", "k": 1])
+            return reply.json["results"]?[0]?["distance"]?.number ?? .infinity
+        }
+        #expect(abs(distance()) < 1e-6)
+
+        hasChanged.set(true)
+        #expect(server.post("\(library)/reembed", ["embedding_model": "second"]).status == 202)
+
+        #expect(end(library)["state"] == "done")
+        #expect(abs(distance()) < 1e-6)
+        // An hour later, or after a restart, the model is asked again: it is still the one that made these vectors.
+        let service = Service(settings: server.settings)
+        service.start(server.database, try server.service.catalogue)
+        let id = try #require(LibraryID(String(library.suffix(36))))
+        #expect(try service.model(of: server.database.library(id).record.source).name == "second")
+    }
+
     @Test("a model that has changed behind its name is found, at the first text and the first query; with its new vectors all is well")
     func changed() throws {
         defer { server.service.stop() }
