@@ -10,6 +10,8 @@ package struct NginxConfiguration: Sendable, Equatable {
     package let http: String
     /// Included in `server`.
     package let server: String
+    /// Included where the paths of administration are.
+    package let administration: String
 
     package static let directory = "generated"
 
@@ -21,11 +23,15 @@ package struct NginxConfiguration: Sendable, Equatable {
             Self.responder(settings) + Self.versions(settings.apiVersions) + Self.origins(settings.corsAllowedOrigins)
                 + Self.proxies(settings.trustedProxies) + Self.zones(settings.rateLimits) + [Self.directive(settings.accessLog)])
         server = Self.file(Self.listener(settings) + Self.limits(settings.rateLimits))
+        // Where nobody has a key, whoever is on this machine is the administrator.
+        administration = Self.file(settings.apiKeysRequired ? [] : ["include snippets/loopback-only.conf;"])
     }
 
     /// File names below the prefix with their contents.
     package var files: [(name: String, contents: String)] {
-        [("\(Self.directory)/main.conf", main), ("\(Self.directory)/http.conf", http), ("\(Self.directory)/server.conf", server)]
+        [("main", main), ("http", http), ("server", server), ("administration", administration)].map { name, contents in
+            ("\(Self.directory)/\(name).conf", contents)
+        }
     }
 
     private static func file(_ lines: [String]) -> String {

@@ -141,6 +141,21 @@ struct EdgeTests {
         }
     }
 
+    @Test("lets this machine alone at administration where nobody needs a key, and at the figures always (G7)")
+    func administration() throws {
+        for (keys, status) in [("false", 403), ("true", 200)] {
+            let nginx = try RunningNginx(["TRUSTED_PROXIES": "127.0.0.1", "API_KEYS_REQUIRED": keys])
+            let responder = try AnsweringResponder(path: nginx.runDirectory.socketPath)
+            for target in ["/v1/admin/snapshots", "/v1/admin/issues", "/metrics"] {
+                let other = try nginx.get(target, headers: "X-Forwarded-For: 10.0.0.1\r\n")
+                #expect(other.status == (target == "/metrics" ? 403 : status), "\(target)")
+                if other.status == 403 { #expect(other.asError == "403 PermissionError") }
+                #expect(try nginx.get(target).status == 200)
+            }
+            withExtendedLifetime(responder) {}
+        }
+    }
+
     @Test("refuses TRACE and CONNECT and says what is served")
     func methods() throws {
         let nginx = try RunningNginx()
@@ -148,7 +163,7 @@ struct EdgeTests {
         for method in ["TRACE", "CONNECT"] {
             let reply = try nginx.exchange("\(method) /health HTTP/1.1\r\nHost: quire\r\nConnection: close\r\n\r\n")
             #expect(reply.asError == "405 MethodNotAllowedError", "\(method)")
-            #expect(reply.headers("allow") == ["GET, HEAD, POST, PATCH, DELETE"])
+            #expect(reply.headers("allow") == ["GET, HEAD, POST, PUT, PATCH, DELETE"])
         }
     }
 

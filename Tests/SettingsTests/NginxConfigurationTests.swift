@@ -14,7 +14,10 @@ struct NginxConfigurationTests {
             try settings(["PORT": "9090", "HOST": "::1", "NGINX_WORKER_PROCESSES": "3", "ACCESS_LOG": "all"], machine: rootUser),
             asRoot: true)
 
-        #expect(configuration.files.map(\.name) == ["generated/main.conf", "generated/http.conf", "generated/server.conf"])
+        #expect(
+            configuration.files.map(\.name) == [
+                "generated/main.conf", "generated/http.conf", "generated/server.conf", "generated/administration.conf",
+            ])
         #expect(configuration.main == Self.header + "user www-data www-data;\nworker_processes 3;\n")
         #expect(
             configuration.http == Self.header + """

@@ -146,6 +146,42 @@ struct RateLimitTests {
         #expect(statuses == [200, 429, 429, 429, 429])
     }
 
+    @Test("hold when more clients come than a zone has room for, and refuse nobody who keeps to them (E3)")
+    func fullZone() throws {
+        let limits = try Self.running(["RATE_LIMIT_BURST": "20"])
+        let strangers = (0..<100_000).map { "11.\($0 >> 16).\($0 >> 8 & 255).\($0 & 255)" }
+        let before = try limits.searches(of: Array(repeating: "10.0.0.1", count: 40))
+        #expect(before == (20, 20))
+
+        var (strangersPassed, modestPassed, modestSent) = (0, 0, 0)
+        for start in stride(from: 0, to: strangers.count, by: 500) {
+            strangersPassed += try limits.searches(of: Array(strangers[start..<start + 500])).passed
+            if start % 10_000 == 0 {
+                modestPassed += try limits.searches(of: ["10.0.0.2"]).passed
+                modestSent += 1
+            }
+        }
+
+        report("requests of as many clients let through, more than a zone holds", "\(strangersPassed) of \(strangers.count)")
+        report("requests of another client beside them let through", "\(modestPassed) of \(modestSent)")
+        #expect(strangersPassed == strangers.count && modestPassed == modestSent)
+        // Forgotten for want of room: so the zone was full.
+        #expect(try limits.searches(of: ["10.0.0.1"]).passed == 1)
+        #expect(try limits.searches(of: Array(repeating: "10.0.0.3", count: 60)) == (20, 40))
+    }
+
+    /// Searches on one connection, one after the other.
+    private func searches(of clients: [String]) throws -> (passed: Int, refused: Int) {
+        let requests = clients.enumerated().map { index, client in
+            let last = index == clients.count - 1 ? "Connection: close\r\n" : ""
+            let headers = "Host: quire\r\nContent-Length: 0\r\nX-Forwarded-For: \(client)\r\n\(last)"
+            return "POST \(Self.library)/search HTTP/1.1\r\n\(headers)\r\n"
+        }
+        let replies = try #require(exchange(Array(requests.joined().utf8), port: nginx.settings.port))
+        func count(_ status: String) -> Int { String(decoding: replies, as: UTF8.self).ranges(of: "HTTP/1.1 \(status) ").count }
+        return (count("200"), count("429"))
+    }
+
     @Test("take an IPv6 network of 64 bits for one client")
     func networks() throws {
         #expect(try status(of: "2001:db8:1:2::1") == 200)
