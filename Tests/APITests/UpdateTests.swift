@@ -189,12 +189,39 @@ struct UpdateTests {
         // The last two of the page, and then all that the cursor knows.
         for place in [2, 1] { #expect(server.delete("/v1/chunks/\(second.json[place]?["id"]?.string ?? "")").status == 204) }
         #expect(server.get(try #require(second.next)).json.array?.compactMap { $0["text"]?.string } == ["6"])
-        #expect(server.delete("/v1/chunks/\(second.json[0]?["id"]?.string ?? "")").status == 204)
-        #expect(server.get(try #require(second.next)).json.array?.compactMap { $0["text"]?.string } == ["two", "2", "6"])
-        let digits = "0123456789abcdef"
-        for cursor in ["x", "1", String(repeating: digits, count: 5), digits + "0", "+" + digits.dropFirst()] {
-            #expect(server.get("\(document)/chunks?cursor=\(cursor)").status == 422)
+        for place in 0..<1 { #expect(server.delete("/v1/chunks/\(second.json[place]?["id"]?.string ?? "")").status == 204) }
+        let last = server.get(try #require(second.next)).json
+        #expect(last.array?.compactMap { $0["text"]?.string } == ["6"], "by what came next")
+        // Nothing is left that the cursor knows.
+        #expect(server.delete("/v1/chunks/\(last[0]?["id"]?.string ?? "")").status == 204)
+        for chunk in first.json.array?.dropFirst() ?? [] where chunk["text"] == "2" {
+            #expect(server.delete("/v1/chunks/\(chunk["id"]?.string ?? "")").status == 204)
         }
+        #expect(server.get(try #require(second.next)).json.array?.compactMap { $0["text"]?.string } == ["two"])
+        let digits = "0123456789abcdef"
+        for cursor in [
+            "x", "1", "-", digits, digits + "-", "-" + digits, digits + "-" + digits + "-" + digits, digits + "0-" + digits,
+            String(repeating: digits, count: 5) + "-" + digits, "+" + digits.dropFirst() + "-" + digits,
+        ] {
+            #expect(server.get("\(document)/chunks?cursor=\(cursor)").status == 422, "\(cursor)")
+        }
+    }
+
+    @Test("pages of chunks are all of them, each once, when whoever reads deletes what was read", arguments: [1, 3, 5, 50])
+    func readingAndDeleting(limit: Int) throws {
+        let many = JSON.array((2..<40).map { ["text": .string("\($0)"), "embedding": [0, 0, 1]] as JSON })
+        #expect(server.post("\(document)/chunks", ["chunks": many]).status == 201)
+        var (path, read): (String?, [String]) = ("\(document)/chunks?limit=\(limit)", [])
+        while let current = path {
+            let page = server.get(current)
+            read += page.json.array?.compactMap { $0["text"]?.string } ?? []
+            // A document keeps its last chunk.
+            for chunk in page.json.array ?? [] where read.count < 40 {
+                #expect(server.delete("/v1/chunks/\(chunk["id"]?.string ?? "")").status == 204)
+            }
+            path = page.next
+        }
+        #expect(read == ["one", "two"] + (2..<40).map(String.init))
     }
 
     @Test("documents are deleted by their ids; others are passed over")

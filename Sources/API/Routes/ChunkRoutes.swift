@@ -32,7 +32,7 @@ struct ChunkRoutes {
         let chunks = view.document.chunks
         let start = cursor?.start(in: view.document) ?? 0
         let page = start..<min(start + limit, chunks.count)
-        let next = page.upperBound < chunks.count ? ChunkCursor(after: chunks[page]) : nil
+        let next = page.upperBound < chunks.count ? ChunkCursor(before: page.upperBound, in: chunks) : nil
         var headers = HTTPFields.linkToNext(next, path: request.path, limit: limit)
         headers[.eTag] = view.document.sequence.entityTag
         return Response(json: .ok, headers: headers) { json in

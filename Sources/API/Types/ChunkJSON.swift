@@ -35,39 +35,54 @@ struct ChunkChange {
     }
 }
 
-/// Where a list of a document's chunks goes on: behind the last chunk that is still there of those with which the page before ended. The
-/// order of chunks that stay never changes, so none is left out; should all of them be gone, the list begins again.
+/// Where a list of a document's chunks goes on: behind the last chunk that is still there of those with which the page before ended, or
+/// with the first one that is still there of those that came next. The order of chunks that stay never changes, so none is left out, and
+/// none comes twice; should all that the cursor knows be gone, the list begins again.
 struct ChunkCursor: CustomStringConvertible {
     /// The lower halves of the ids of these chunks, in the order of the document.
     private let ends: [UInt64]
+    private let followers: [UInt64]
 
+    /// Of each.
     private static let length = 4
     private static let digits = 16
+    private static let border: Character = "-"
 
-    /// - Parameter page: not empty.
-    init(after page: some BidirectionalCollection<Chunk>) {
-        ends = page.suffix(Self.length).map(\.id.low)
+    /// - Parameter index: of the chunk to go on with, neither the first nor behind the last.
+    init(before index: Int, in chunks: [Chunk]) {
+        ends = chunks[..<index].suffix(Self.length).map(\.id.low)
+        followers = chunks[index...].prefix(Self.length).map(\.id.low)
     }
 
     init?(_ text: String) {
-        guard (1...Self.length).contains(text.utf8.count / Self.digits), text.utf8.count.isMultiple(of: Self.digits),
-            text.utf8.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit })
-        else { return nil }
-        let digits = Array(text)
-        ends = stride(from: 0, to: digits.count, by: Self.digits).map { UInt64(String(digits[$0..<$0 + Self.digits]), radix: 16)! }
+        let parts = text.split(separator: Self.border, omittingEmptySubsequences: false).map { Self.numbers($0) }
+        guard parts.count == 2, let ends = parts[0], let followers = parts[1] else { return nil }
+        (self.ends, self.followers) = (ends, followers)
     }
 
-    var description: String {
-        ends.map { end in
-            let digits = String(end, radix: 16)
+    private static func numbers(_ text: Substring) -> [UInt64]? {
+        let bytes = Array(text.utf8)
+        guard bytes.count.isMultiple(of: digits), (1...length).contains(bytes.count / digits),
+            bytes.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit })
+        else { return nil }
+        return stride(from: 0, to: bytes.count, by: digits).map {
+            UInt64(String(decoding: bytes[$0..<$0 + digits], as: UTF8.self), radix: 16)!
+        }
+    }
+
+    var description: String { Self.text(ends) + String(Self.border) + Self.text(followers) }
+
+    private static func text(_ numbers: [UInt64]) -> String {
+        numbers.map { number in
+            let digits = String(number, radix: 16)
             return String(repeating: "0", count: Self.digits - digits.count) + digits
         }.joined()
     }
 
     func start(in document: Document) -> Int {
-        for end in ends.reversed() {
-            if let index = document.chunks.firstIndex(where: { $0.id.low == end }) { return index + 1 }
-        }
+        func index(_ low: UInt64) -> Int? { document.chunks.firstIndex { $0.id.low == low } }
+        for end in ends.reversed() { if let index = index(end) { return index + 1 } }
+        for follower in followers { if let index = index(follower) { return index } }
         return 0
     }
 }
