@@ -92,14 +92,16 @@ package struct API: Sendable {
     private func admit(
         _ request: Request, to route: Route, _ path: PathParameters, _ handle: (Request, Access) throws -> Response
     ) -> Response {
-        answer(request, path) {
+        answer(request, path, about: route.demand.subject) {
             let access = try service.admit(request, to: route.demand, path)
             return try handle(request.withoutKeys, access)
         }
     }
 
-    private func answer(_ request: Request, _ path: PathParameters, _ handle: () throws -> Response) -> Response {
-        monitor.observe(request, path) {
+    private func answer(
+        _ request: Request, _ path: PathParameters, about subject: Demand.Subject = .none, _ handle: () throws -> Response
+    ) -> Response {
+        monitor.observe(request, path, about: service.library(of: subject, path)) {
             do {
                 return (complete(try handle(), for: request), nil)
             } catch {
@@ -116,9 +118,10 @@ package struct API: Sendable {
 
     /// Answers a request that is not executed, as one of the route that it was for.
     func answer(_ request: Request, with error: APIError) -> Response {
-        var parameters = PathParameters()
-        if case .found(_, let found) = router.match(request.method, path: request.path) { parameters = found }
-        return answer(request, parameters) { throw error }
+        guard case .found(let route, let path) = router.match(request.method, path: request.path) else {
+            return answer(request, PathParameters()) { throw error }
+        }
+        return answer(request, path, about: route.demand.subject) { throw error }
     }
 }
 

@@ -88,6 +88,18 @@ extension Service {
     }
 }
 
+extension Service {
+    /// The library that a request is about; `nil` if it is about none, or about what is not there.
+    func library(of subject: Demand.Subject, _ path: PathParameters) -> LibraryID? {
+        switch subject {
+        case .none, .everything: nil
+        case .library: LibraryID(path["id"])
+        case .document: DocumentID(path["id"]).flatMap { try? database.document($0).document.libraryID }
+        case .chunk: ChunkID(path["id"]).flatMap { try? database.view(of: $0).document.libraryID }
+        }
+    }
+}
+
 extension Request {
     /// Whoever reads a request after it was admitted has no key to let out.
     var withoutKeys: Request {

@@ -67,22 +67,28 @@ struct Exchange {
             answer(parameters.request, body, library, on: connection, respond)
         } else if let requestClass = destination.requestClass {
             // Before the body is read: it waits with nginx, and takes no memory here.
+            let arrival = ContinuousClock.now
             guard shared.admission.enter(requestClass) else { return reject(parameters, .overloaded(requestClass), input, library) }
             defer { shared.admission.leave(requestClass) }
-            answer(parameters, destination.handler, input, library)
+            answer(parameters, after: .now - arrival, destination.handler, input, library)
         } else {
-            answer(parameters, destination.handler, input, library)
+            answer(parameters, after: .zero, destination.handler, input, library)
         }
     }
 
     /// Reads the body to its end and has `handler` answer. There is no response if the connection broke within it.
-    private func answer(_ parameters: RequestParameters, _ handler: RequestHandler, _ input: InputStream, _ library: FCGX_Request) {
-        guard let response = response(to: parameters, handler, input) else { return }
+    private func answer(
+        _ parameters: RequestParameters, after waited: Duration, _ handler: RequestHandler, _ input: InputStream, _ library: FCGX_Request
+    ) {
+        guard let response = response(to: parameters, after: waited, handler, input) else { return }
         _ = send(response, parameters.request.method, library)
     }
 
-    private func response(to parameters: RequestParameters, _ handler: RequestHandler, _ input: InputStream) -> Response? {
+    private func response(
+        to parameters: RequestParameters, after waited: Duration, _ handler: RequestHandler, _ input: InputStream
+    ) -> Response? {
         var request = parameters.request
+        request.waited = waited
         switch (BodyReader(input, configuration: configuration).read(announced: parameters.contentLength), parameters.contentLength) {
         case (.broken, _):
             return nil

@@ -11,6 +11,8 @@ package struct Request: Sendable {
     package var body: [UInt8]
     /// The id under which this request appears in replies and logs.
     package var id: String
+    /// How long it waited for its turn while too much else was to do.
+    package var waited = Duration.zero
 
     package init(
         method: HTTPRequest.Method, path: String, query: String = "", headers: HTTPFields = [:], body: [UInt8] = [], id: String

@@ -1,6 +1,7 @@
 import Glibc
 import HTTP
 import HTTPTypes
+import Keys
 import Logging
 import Settings
 import TestSupport
@@ -239,6 +240,23 @@ struct IssueTests {
         #expect(codes(try TestServer(starts: false)) == ["starting"])
         server.service.fail(.closed)
         #expect(codes(server) == ["storage_failed", "requests_failed"])
+    }
+
+    @Test("a key ring that cannot be used is spoken of, as long as it cannot")
+    func keys() throws {
+        let (server, _) = try TestServer.withKeys { ring throws(KeysError) in try ring.create(name: "k", right: .admin, at: .now()) }
+        func critical() -> String? {
+            String(decoding: server.get("/metrics").body, as: UTF8.self).split(separator: "\n")
+                .first { $0.hasPrefix(#"quire_issues{severity="critical"}"#) }.map { String($0.split(separator: " ")[1]) }
+        }
+        #expect(critical() == "0")
+        chmod(server.settings.keysFile, 0o666)
+        let deadline = ContinuousClock.now + .seconds(30)
+        while critical() == "0", ContinuousClock.now < deadline { yieldThread() }
+        #expect(critical() == "1")
+        var finder = IssueFinder(server.service)
+        finder.find()
+        #expect(finder.issues.first?.code == .keyRingUnusable)
     }
 
     @Test("every code is in the document")

@@ -36,7 +36,29 @@ struct RequestLogTests {
         #expect(line["library_id"] == String(library.suffix(36)))
         #expect(try #require(line["milliseconds"].flatMap(Double.init)) >= 0)
         #expect(line["error_type"] == nil)
-        #expect(line.metadata.keys.sorted() == ["bytes", "library_id", "method", "milliseconds", "request_id", "route", "status"])
+        #expect(line["queue_milliseconds"] == "0.0")
+        #expect(
+            line.metadata.keys.sorted() == [
+                "bytes", "library_id", "method", "milliseconds", "queue_milliseconds", "request_id", "route", "status",
+            ])
+    }
+
+    @Test("the library is that of the document or chunk too, also when that is gone afterwards")
+    func library() throws {
+        let server = try server()
+        let library = server.vectors()
+        let document = server.add([[1, 0, 0], [0, 1, 0]], to: library).json
+        let (id, chunk) = try (#require(document["id"]?.string), #require(document["chunks"]?[0]?["id"]?.string))
+        let before = recorder.lines("request").count
+
+        let statuses = [
+            server.get("/v1/documents/\(id)"), server.get("/v1/chunks/\(chunk)"), server.delete("/v1/chunks/\(chunk)"),
+            server.delete("/v1/documents/\(id)"), server.get("/v1/documents/\(id)"), server.get("/v1/documents/x"),
+        ].map(\.status)
+
+        #expect(statuses == [200, 200, 204, 204, 404, 422])
+        let named = String(library.suffix(36))
+        #expect(recorder.lines("request").dropFirst(before).map { $0["library_id"] } == [named, named, named, named, nil, nil])
     }
 
     @Test("the level is that of the status, and who asks whether all is well is not among the others")

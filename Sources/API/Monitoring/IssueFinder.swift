@@ -1,5 +1,6 @@
 import Database
 import Embedding
+import Keys
 import Settings
 import Storage
 import VectorSearch
@@ -53,6 +54,7 @@ struct IssueFinder {
             findInModels(catalogue, libraries)
             findInReembeddings(of: Set(libraries.map(\.id)))
         }
+        findInKeys()
         findInRequests()
         let order = Dictionary(uniqueKeysWithValues: ServerIssue.Severity.allCases.reversed().enumerated().map { ($1, $0) })
         // Equally grave ones stay in the order in which they were found.
@@ -100,6 +102,16 @@ struct IssueFinder {
                 .diskLow, .warning, "The disk is nearly full: \(free) bytes are free, and at \(reserve) writes are refused",
                 "Make room in the file system of VECTOR_DB_DATA_DIR")
         }
+    }
+
+    // MARK: Keys
+
+    /// Nobody has a key to ask for issues with then: seen in `quire_issues`.
+    private mutating func findInKeys() {
+        guard case .failure(let error) = service.keyRing?.current else { return }
+        add(
+            .keyRingUnusable, .critical, "No key can be checked, and every request that needs one is answered with 503: \(error)",
+            "Look at KEYS_FILE, its owner and mode; what is damaged is made anew with `quire keys create`, or put back from a backup")
     }
 
     // MARK: Start, log, snapshots

@@ -8,7 +8,7 @@ import Prometheus
 import Settings
 import Synchronization
 
-/// Counts and times every request, and logs a line for each that the settings want to see: its id, route, status, duration, size and
+/// Counts and times every request, and logs a line for each that the settings want to see: its id, route, status, durations, size and
 /// library, and nothing of what was sent or answered.
 final class RequestMonitor: Sendable {
     /// The route of a request for which there is none.
@@ -51,20 +51,26 @@ final class RequestMonitor: Sendable {
     var failed: Int { defects.load(ordering: .relaxed) }
 
     /// Has `answer` answer a request. It is measured when the response is there, a streamed one when the stream has ended.
-    func observe(_ request: Request, _ path: PathParameters, _ answer: () -> (Response, APIError?)) -> Response {
+    ///
+    /// - Parameter library: finds the library that the path is about. Asked before, since there may be nothing to find afterwards.
+    func observe(
+        _ request: Request, _ path: PathParameters, about library: @autoclosure () -> LibraryID? = nil,
+        _ answer: () -> (Response, APIError?)
+    ) -> Response {
         running.add(1, ordering: .relaxed)
         let start = ContinuousClock.now
+        let library = log == .off ? nil : library()
         let (answered, error) = answer()
         var response = answered
         guard let stream = response.stream, request.method != .head else {
-            finish(request, path, response.status, error, bytes: response.body.count, since: start)
+            finish(request, path, library, response.status, error, bytes: response.body.count, since: start)
             return response
         }
         // Who sends the response calls it once, or breaks off within it.
         let status = response.status
         response.stream = { [self] put in
             var bytes = 0
-            defer { finish(request, path, status, error, bytes: bytes, since: start) }
+            defer { finish(request, path, library, status, error, bytes: bytes, since: start) }
             try stream { piece in
                 try put(piece)
                 bytes += piece.count
@@ -74,7 +80,7 @@ final class RequestMonitor: Sendable {
     }
 
     private func finish(
-        _ request: Request, _ path: PathParameters, _ status: HTTPResponse.Status, _ error: APIError?, bytes: Int,
+        _ request: Request, _ path: PathParameters, _ library: LibraryID?, _ status: HTTPResponse.Status, _ error: APIError?, bytes: Int,
         since start: ContinuousClock.Instant
     ) {
         running.subtract(1, ordering: .relaxed)
@@ -85,18 +91,20 @@ final class RequestMonitor: Sendable {
         guard log == .all || log == .errors && status.code >= 400 else { return }
         logger.log(
             level: level(of: status.code, path.pattern), "request",
-            metadata: metadata(request, path, status.code, error, bytes, duration))
+            metadata: metadata(request, path, library, status.code, error, bytes, duration))
     }
 
     private func metadata(
-        _ request: Request, _ path: PathParameters, _ status: Int, _ error: APIError?, _ bytes: Int, _ duration: Duration
+        _ request: Request, _ path: PathParameters, _ library: LibraryID?, _ status: Int, _ error: APIError?, _ bytes: Int,
+        _ duration: Duration
     ) -> Logger.Metadata {
         var metadata: Logger.Metadata = [
             "request_id": "\(request.id)", "method": "\(knownMethod(request.method))",
             "route": "\(path.pattern.isEmpty ? Self.noRoute : path.pattern)", "status": .stringConvertible(status),
-            "milliseconds": .stringConvertible(duration.roundedMilliseconds), "bytes": .stringConvertible(bytes),
+            "milliseconds": .stringConvertible(duration.roundedMilliseconds),
+            "queue_milliseconds": .stringConvertible(request.waited.roundedMilliseconds), "bytes": .stringConvertible(bytes),
         ]
-        if let library = path.library { metadata["library_id"] = "\(library)" }
+        if let library { metadata["library_id"] = "\(library)" }
         if let error { metadata["error_type"] = "\(error.type.rawValue)" }
         return metadata
     }
@@ -155,13 +163,6 @@ private final class RouteMeter: @unchecked Sendable {
     }
 
     private var labels: [(String, String)] { [("route", pattern), ("method", method)] }
-}
-
-extension PathParameters {
-    /// The library that the path names, if it names one.
-    fileprivate var library: LibraryID? {
-        pattern.hasPrefix("/v1/libraries/{id}") ? LibraryID(self["id"]) : nil
-    }
 }
 
 extension Duration {

@@ -33,6 +33,7 @@ struct ServerIssue: Equatable {
         case modelResting = "model_resting"
         case reembeddingFailed = "reembedding_failed"
         case requestsFailed = "requests_failed"
+        case keyRingUnusable = "key_ring_unusable"
         case starting = "starting"
         case storageFailed = "storage_failed"
     }
