@@ -80,7 +80,7 @@ struct DocumentStream {
 
     /// Adds what was read, and writes what became of it.
     private func add(_ lines: [StreamedLine]) throws {
-        let added = try service.put(lines.map(\.document), in: rules.library, onConflict: onConflict, .patiently)
+        let added = try service.put(lines.map(\.document), in: rules.library, onConflict: onConflict, service.patiently)
         for (line, result) in zip(lines, added) { try write(result, line: line.number) }
     }
 

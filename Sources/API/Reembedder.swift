@@ -188,7 +188,7 @@ final class Reembedder: @unchecked Sendable {
             var failures = 0
             while true {
                 do {
-                    return try service.embed(texts, as: .document, with: model, .patiently)
+                    return try service.embed(texts, as: .document, with: model, service.patiently)
                 } catch {
                     let failure = APIError(error)
                     // Requests come first: that they leave no turn is no failure.

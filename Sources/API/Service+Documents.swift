@@ -6,7 +6,7 @@ import Storage
 extension Service {
     /// Chunks as they are stored: those without a vector get one. With the name of the model, if it made any.
     func records(
-        of chunks: [NewChunk], for library: LibraryRecord, _ waiting: Waiting = .briefly
+        of chunks: [NewChunk], for library: LibraryRecord, _ waiting: Waiting? = nil
     ) throws -> (chunks: [ChunkRecord], model: String?) {
         let texts = chunks.filter { $0.embedding == nil }.map(\.text)
         guard !texts.isEmpty else { return (chunks.map { $0.record($0.embedding!) }, nil) }
@@ -27,12 +27,12 @@ extension Service {
     /// - Parameter documents: what was read; what is wrong already stays so.
     /// - Throws: 503 while there is no database.
     func put(
-        _ documents: [Result<NewDocument, APIError>], in library: LibraryRecord, onConflict: ConflictPolicy, _ waiting: Waiting = .briefly
+        _ documents: [Result<NewDocument, APIError>], in library: LibraryRecord, onConflict: ConflictPolicy, _ waiting: Waiting? = nil
     ) throws -> [Result<AddedDocument, APIError>] {
         let database = try database
         // It may have got another model since a stream began. One that is gone is an error of each document.
         let library = (try? database.library(library.id).record) ?? library
-        let records = records(of: documents, for: library, waiting)
+        let records = records(of: documents, for: library, waiting ?? briefly)
         var added = database.putDocuments(
             records.compactMap { try? $0.get() }, by: documents.contains { (try? $0.get())?.needsEmbedding ?? false } ? library.model : nil,
             onConflict: onConflict, documentLimit: settings.maxDocumentsPerLibrary

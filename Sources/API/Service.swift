@@ -11,10 +11,9 @@ package import Storage
 /// What the endpoints work with. It exists before the data is loaded, so that a starting server already answers.
 // Sound as Sendable: `current` and who is watched are read and written under `lock`.
 package final class Service: @unchecked Sendable {
-    /// Below nginx's `fastcgi_read_timeout` of 60 s.
-    static let embeddingLimit = Duration.seconds(50)
-
     package let settings: Settings
+    /// How long a request may wait for embeddings. nginx waits longer, so that it is told whether anything was stored.
+    let embeddingLimit: Duration
     let embeddingGate: EmbeddingGate
     let queryCache: QueryCache
     /// What is measured here; other rooms are asked when somebody wants to know.
@@ -38,6 +37,7 @@ package final class Service: @unchecked Sendable {
 
     package init(settings: Settings, logger: Logger = Logger(label: "quire.service")) {
         self.settings = settings
+        embeddingLimit = .seconds(settings.requestTimeoutSeconds) * 5 / 6
         keyRing = LiveKeyRing(settings, logger)
         rateLimiter = settings.rateLimits.isEnabled ? RateLimiter(settings.rateLimits) : nil
         embeddingGate = EmbeddingGate(workerThreads: settings.workerThreads, processors: Machine.current.cores)
