@@ -24,30 +24,32 @@ struct Demand: Sendable, Equatable {
     /// `/metrics` as well: nginx lets only this machine ask for it.
     private static let open: Set = ["/", "/health", "/ready", "/metrics", "/openapi.json", "/docs"]
     /// They have a body to ask with, and change nothing.
-    private static let readingPosts: Set = [
-        "/v1/libraries/{id}/search", "/v1/libraries/{id}/search/embedding", "/v1/libraries/{id}/search/batch", "/v1/libraries/{id}/count",
-        "/v1/embeddings",
+    private static let readingPosts: Set<Substring> = [
+        "/libraries/{id}/search", "/libraries/{id}/search/embedding", "/libraries/{id}/search/batch", "/libraries/{id}/count",
+        "/embeddings",
     ]
 
     init(_ method: HTTPRequest.Method, _ pattern: String) {
-        let isRead = method == .get || Self.readingPosts.contains(pattern)
+        // Of every version the same.
+        let resource = pattern.withoutVersion
+        let isRead = method == .get || Self.readingPosts.contains(resource)
         if Self.open.contains(pattern) {
             (right, subject) = (nil, .none)
-        } else if pattern.hasPrefix("/v1/libraries/{id}") {
+        } else if resource.hasPrefix("/libraries/{id}") {
             (right, subject) = (isRead ? .read : .write, .library)
-        } else if pattern.hasPrefix("/v1/documents/{id}") {
+        } else if resource.hasPrefix("/documents/{id}") {
             (right, subject) = (isRead ? .read : .write, .document)
-        } else if pattern.hasPrefix("/v1/chunks/{id}") {
+        } else if resource.hasPrefix("/chunks/{id}") {
             (right, subject) = (isRead ? .read : .write, .chunk)
-        } else if pattern == "/v1/libraries" {
+        } else if resource == "/libraries" {
             (right, subject) = isRead ? (.read, .none) : (.write, .everything)
-        } else if ["/v1/models", "/v1/embeddings"].contains(pattern) {
+        } else if ["/models", "/embeddings"].contains(resource) {
             (right, subject) = (.read, .none)
         } else {
-            // `/v1/admin/`, and whatever somebody adds and forgets here.
+            // `/admin/`, and whatever somebody adds and forgets here.
             (right, subject) = (.admin, .everything)
         }
-        rateClass = Self.rateClass(method, pattern)
+        rateClass = resource.isEmpty ? nil : Self.rateClass(method, resource)
         requestClass =
             switch rateClass {
             case _ where Self.open.contains(pattern): nil
@@ -58,10 +60,18 @@ struct Demand: Sendable, Equatable {
     }
 
     /// As nginx's zones have it, which see no more than a method and a path.
-    private static func rateClass(_ method: HTTPRequest.Method, _ pattern: String) -> RateClass? {
-        guard pattern.hasPrefix("/v1/"), method != .get else { return nil }
-        if method == .post, pattern == "/v1/libraries" { return .create }
-        let isSearch = pattern.hasPrefix("/v1/libraries/{id}/search") || pattern == "/v1/libraries/{id}/count"
+    private static func rateClass(_ method: HTTPRequest.Method, _ resource: Substring) -> RateClass? {
+        guard method != .get else { return nil }
+        if method == .post, resource == "/libraries" { return .create }
+        let isSearch = resource.hasPrefix("/libraries/{id}/search") || resource == "/libraries/{id}/count"
         return method == .post && isSearch ? .search : .write
+    }
+}
+
+extension String {
+    /// What follows `/v1` or another version in the pattern of a path; empty where there is none.
+    fileprivate var withoutVersion: Substring {
+        guard hasPrefix("/v"), let end = dropFirst().firstIndex(of: "/"), UInt(self[..<end].dropFirst(2)) != nil else { return "" }
+        return self[end...]
     }
 }

@@ -238,7 +238,9 @@ struct IndexTests {
         for ef in ["0", "4097", "1.0", #""10""#] {
             let reply = server.post("\(library)/search/embedding", text: #"{"embedding":[1,0,0],"ef":\#(ef)}"#)
             #expect(reply.status == 422 && reply.locations == ["body.ef"])
+            if ef == "4097" { #expect(reply.detail.contains("4096"), "\(reply.detail)") }
         }
+        #expect(search(library, ["ef": 1]).status == 200 && search(library, ["ef": 4096]).status == 200)
         #expect(search(library, ["exact": 1]).locations == ["body.exact"])
         #expect(server.post("\(library)/search", text: #"{"query":"q","ef":0,"exact":"yes"}"#).locations == ["body.ef", "body.exact"])
     }

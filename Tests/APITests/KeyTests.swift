@@ -168,6 +168,10 @@ struct KeyTests {
             let expected =
                 parts[0] == "GET" ? nil : parts[1] == "/v1/libraries" ? "create" : parts[0] == "POST" && isSearch ? "search" : "write"
             #expect(kind?.rawValue == expected, "\(name)")
+            if parts[1].hasPrefix("/v1/") {
+                let next = Demand(try #require(HTTPRequest.Method(parts[0])), parts[1].replacing("/v1/", with: "/v2/"))
+                #expect(next == Demand(try #require(HTTPRequest.Method(parts[0])), parts[1]), "as the version after it")
+            }
             #expect(expected == nil || operation["responses"]?["429"] != nil)
         }
     }

@@ -62,6 +62,11 @@ struct SearchModeTests {
         #expect(titles(server.post(path, .object(body))) == ["three"])
         #expect(server.post(path, .object(body.merging(["k": 100]) { $1 })).status == 422)
         #expect(server.post(path, .object(body.merging(["k": 99]) { $1 })).status == 200)
+        // What together with k is beyond any number.
+        for offset in ["-1", "9223372036854775807", "9223372036854775808", "1e300", "0.5"] {
+            let reply = server.post(path, text: #"{"embedding":[1,0,0],"k":1,"offset":\#(offset)}"#)
+            #expect(reply.status == 422 && reply.locations == ["body.offset"], "\(offset): \(reply.detail)")
+        }
     }
 
     @Test(

@@ -143,13 +143,17 @@ struct DocumentRoutes {
     @Sendable private func update(_ request: Request, _ path: PathParameters) throws -> Response {
         let database = try service.database
         let id: DocumentID = try path.identifier("id")
-        try request.readQuery { _ in }
+        let includeEmbeddings = try request.readQuery { $0.bool("include_embeddings") }
         let expected = try request.expectedSequence(current: database.document(id).document.sequence)
         let change = try MetadataChange.read(request.jsonReader(), service.settings)
-        let document = try database.updateDocument(id, expecting: expected) { view throws(DatabaseError) in
-            DocumentEdit(metadata: try change.applied(to: view.document.metadata))
+        var embeddings: [[Float]]?
+        let document = try database.updateDocument(
+            id, expecting: expected, withEmbeddings: includeEmbeddings
+        ) { view throws(DatabaseError) in
+            embeddings = view.embeddings
+            return DocumentEdit(metadata: try change.applied(to: view.document.metadata))
         }
-        return respond(.ok, document, nil)
+        return respond(.ok, document, embeddings)
     }
 
     @Sendable private func delete(_ request: Request, _ path: PathParameters) throws -> Response {
