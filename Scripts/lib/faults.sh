@@ -35,8 +35,8 @@ edge_tests() {
 readonly edge_suites="SettingsTests.(NginxConfiguration|RateLimit|Reload)Tests"
 
 # What threads share, and what writes to raw memory.
-readonly concurrent_suites="LocksTests|StorageTests.(GroupCommit|Rotation|Removal|Failure)Tests|DatabaseTests.(Concurrency|Pending|IndexBuilder|Snapshot|KeywordSearch)Tests|VectorSearchTests.ConcurrentChangeTests"
-readonly storing_suites="StorageTests|DatabaseTests|VectorSearchTests|TextSearchTests"
+readonly concurrent_suites="LocksTests|StorageTests.(GroupCommit|Rotation|Removal|Failure)Tests|DatabaseTests.(Concurrency|Pending|IndexBuilder|Snapshot|KeywordSearch)Tests|VectorSearchTests.ConcurrentChangeTests|FastCGITests.AdmissionQueueTests|APITests.(RateLimiter|EmbeddingGate)Tests|KeysTests.LiveKeyRingTests|EmbeddingTests.QueryCacheTests"
+readonly storing_suites="StorageTests|DatabaseTests|VectorSearchTests|TextSearchTests|JSONTests|HTTPTests|FastCGITests"
 
 # Optimised for the address sanitizer only: to the other one what Swift makes of empty arrays then, which share one place, looks like a race.
 optimization() { if [[ $1 == address ]]; then echo 1; else echo 0; fi; }

@@ -38,6 +38,48 @@ struct TransportTests {
             "0 of \(breaks), 0, \((after.bytes - before.bytes) >> 10) KiB")
     }
 
+    @Test("a thousand clients that leave while they are searching leave no descriptor and no memory behind")
+    func leavingClients() throws {
+        let leaving = count("QUIRE_LEAVING_CLIENTS", standard: 1000)
+        let quire = try QuireInstance(noModel)
+        let library = try quire.createVectorLibrary()
+        var chance = SplitMix(seed: seed("clients that leave", standard: 10))
+        for _ in 0..<100 {
+            let document = chance.document(chunks: 20, dimension: Load.dimension)
+            #expect(try quire.put(document, in: library).status == 201)
+        }
+        let responder = try #require(quire.responder)
+        let body = #"{"embedding":[1,0,0,0,0,0,0,0],"k":100,"exact":true}"#
+        let request =
+            "POST /v1/libraries/\(library)/search/embedding HTTP/1.1\r\nHost: quire\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+        func leave() {
+            guard let descriptor = connectLocally(port: quire.port) else { return }
+            _ = request.withCString { send(descriptor, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+            close(descriptor)
+        }
+        func isAnswered() -> Bool { (try? quire.search(library, for: [1, 0, 0, 0, 0, 0, 0, 0], count: 100, isExact: true))?.status == 200 }
+        for _ in 0..<100 { #expect(isAnswered()) }
+        let descriptors = try Footprint(of: responder).descriptors
+        func leaveAll() throws {
+            for _ in 0..<leaving { leave() }
+            // They may come faster than they are answered.
+            try quire.waitUntil("a search is answered", isAnswered)
+            try quire.waitUntil("descriptors are closed") { (try? Footprint(of: responder).descriptors) == descriptors }
+        }
+        // What as many threads take once, they keep.
+        try leaveAll()
+        let before = try Footprint(of: responder)
+
+        try leaveAll()
+
+        let after = try Footprint(of: responder)
+        #expect(after.bytes < before.bytes + 8 << 20)
+        #expect(quire.responder == responder)
+        report(
+            "clients that leave while they search: further descriptors, further memory",
+            "0 after \(leaving), \((after.bytes - before.bytes) >> 10) KiB")
+    }
+
     @Test("a reply of tens of megabytes to a client that hardly reads takes no memory of the responder's for long, and no thread")
     func slowReader() throws {
         let quire = try QuireInstance(noModel.merging(["WORKER_THREADS": "1", "QUEUE_TIMEOUT_MS": "20000"]) { $1 })

@@ -10,7 +10,7 @@ struct RateLimitTests {
     /// Buckets that a test can empty and that do not fill meanwhile.
     private static let slow = [
         "RATE_LIMIT_ENABLED": "true", "RATE_LIMIT_SEARCH": "60/hour", "RATE_LIMIT_WRITE": "60/hour", "RATE_LIMIT_CREATE": "60/hour",
-        "RATE_LIMIT_BURST": "1", "TRUSTED_PROXIES": "127.0.0.1",
+        "RATE_LIMIT_BURST": "1", "TRUSTED_PROXIES": "127.0.0.1", "API_KEYS_REQUIRED": "true",
     ]
     private static let library = "/v1/libraries/6f0c"
 
