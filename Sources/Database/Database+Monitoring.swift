@@ -18,6 +18,8 @@ package struct LibraryFigures: Sendable {
     package let textIndexBytes: Int
     /// How long the index has been at work without a break; nil: it has nothing to do.
     package let busyFor: Duration?
+    /// How many of the nearest its searches find; nil: all, or nobody has searched enough to say.
+    package let recall: RecallEstimate?
 }
 
 /// All libraries at about one moment.
@@ -44,7 +46,7 @@ extension Database {
                     id: library.id, model: library.record.model, documents: library.documents.count, chunks: library.chunkCount,
                     index: library.vectors.statistics, freeRows: store.freeRows, vectorBytes: store.bytes,
                     textIndexBytes: library.texts.sizeInBytes,
-                    busyFor: busySince[ObjectIdentifier(library)].map { max(.zero, now - $0) })
+                    busyFor: busySince[ObjectIdentifier(library)].map { max(.zero, now - $0) }, recall: library.recall.estimate)
             }
         }
         return LibrariesFigures(libraries: libraries.map(figures), successors: successors.map(figures))

@@ -60,7 +60,9 @@ extension Database {
                 throw .invalidVector(problem, chunk: nil)
             }
             var search = LibrarySearch(library, query, eligible: query.filter.map { slots(passing: $0, in: library) })
-            return search.run()
+            let result = search.run()
+            if !result.isExact, query.filter == nil { recallEstimator.offer(query, of: library) }
+            return result
         }
     }
 

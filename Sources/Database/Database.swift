@@ -19,6 +19,7 @@ package final class Database: @unchecked Sendable {
     private let snapshotter = Snapshotter()
     let purge = Purge()
     let changeGate = ChangeGate()
+    let recallEstimator: RecallEstimator
     let memoryInUse: @Sendable () -> Int
     /// Held while a snapshot is taken or looked for.
     let snapshotLock = Lock()
@@ -44,6 +45,7 @@ package final class Database: @unchecked Sendable {
     ///   - budget: what changes may take of memory and disk.
     ///   - memoryInUse: bytes of memory of the process.
     ///   - builderThreads: how many threads build indexes; 0: none are built.
+    ///   - recallInterval: how often, of each library, a search is looked at for the estimate of its recall.
     ///   - snapshotFailed: called when a snapshot that nobody waits for could not be taken; the log has everything still.
     ///   - storageFailed: called once, on the log's thread, when the storage failed for good; nothing is acknowledged after it.
     /// - Throws: `StorageError`, and `Thread.StartFailed`.
@@ -51,7 +53,7 @@ package final class Database: @unchecked Sendable {
         directory: String, fileSystem: any FileSystem = LocalFileSystem(), durability: DurabilityPolicy = .always,
         logOptions: LogOptions = LogOptions(), snapshotLogBytes: Int = 256 << 20, budget: Budget = .unlimited,
         memoryInUse: @escaping @Sendable () -> Int = processMemoryInUse, builderThreads: Int = 1,
-        snapshotFailed: @escaping @Sendable (DatabaseError) -> Void = { _ in },
+        recallInterval: Duration = .seconds(1), snapshotFailed: @escaping @Sendable (DatabaseError) -> Void = { _ in },
         storageFailed: @escaping @Sendable (StorageError) -> Void = { _ in }
     ) throws {
         try Self.makeDirectories(directory, fileSystem)
@@ -67,6 +69,7 @@ package final class Database: @unchecked Sendable {
         self.snapshots = snapshots
         self.growth = growth
         self.memoryInUse = memoryInUse
+        recallEstimator = RecallEstimator(interval: recallInterval)
         admission = Admission(budget, memoryInUse: memoryInUse) { () throws(StorageError) in try fileSystem.freeBytes(directory) }
         self.repository = repository
         do {
@@ -131,6 +134,7 @@ package final class Database: @unchecked Sendable {
     }
 
     deinit {
+        recallEstimator.stop()
         snapshotter.stop()
         builder.stop()
         purge.stop()
@@ -141,6 +145,7 @@ package final class Database: @unchecked Sendable {
     ///
     /// - Throws: what kept the log from ending well.
     package func close() throws(StorageError) {
+        recallEstimator.stop()
         snapshotter.stop()
         // A purge may be waiting for the builder, or for the log.
         builder.stop()

@@ -27,6 +27,7 @@ package final class Library: @unchecked Sendable {
     private(set) var chunkTable = ChunkTable()
     private(set) var fields = FieldIndex()
     private(set) var texts: TextIndex
+    let recall = RecallHistory()
 
     convenience init(_ record: LibraryRecord, at sequence: SequenceNumber) {
         self.init(record, createdAt: sequence, changedAt: sequence, record.createdAt)
@@ -57,6 +58,7 @@ package final class Library: @unchecked Sendable {
         if !change.indexParameters.isEmpty {
             record.index = record.index.with(change.indexParameters)
             vectors.reconfigure(record.index)
+            recall.forget()
         }
         touch(time, sequence)
     }
@@ -68,6 +70,7 @@ package final class Library: @unchecked Sendable {
         // What is not yet in an index need not be built anew; so a replayed log builds what it ends with, and once.
         if old.servesAs(index), vectors.statistics.indexed > 0 { vectors.rebuild() }
         formerIndex = vectors.isRebuilding ? old : nil
+        recall.forget()
         touch(time, sequence)
     }
 

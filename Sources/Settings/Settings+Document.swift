@@ -32,10 +32,11 @@ extension Settings {
 
         <!-- Written by `quire config document`; changes made here are lost. -->
 
-        A setting is read from the environment, under its name in upper case, then from the file given with `--config`
-        ([Config/quire.yaml](../Config/quire.yaml) has all of them), then it has its default. One that cannot be read, a name in the file
-        that is none, and settings that contradict each other stop the start with one line and exit code 78; `quire config check` says so
-        beforehand, `quire config show` prints what is in force and where it came from. `auto` is worked out from the machine.
+        A setting, but for the list `models`, is read from the environment, under its name in upper case, then from the file given with
+        `--config` ([Config/quire.yaml](../Config/quire.yaml) has all of them), then it has its default. One that cannot be read, a name
+        in the file that is none, and settings that contradict each other stop the start with one line and exit code 78;
+        `quire config check` says so beforehand, `quire config show` prints what is in force and where it came from. `auto` is worked out
+        from the machine.
 
         """
 

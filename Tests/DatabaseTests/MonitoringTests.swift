@@ -34,6 +34,42 @@ struct MonitoringTests {
         #expect(figures.libraries[0].documents > 1 && figures.libraries[1].chunks == 1)
     }
 
+    @Test("the recall of searches that are not exact is estimated by repeating them, and forgotten with the index that had it")
+    func recall() throws {
+        let test = try TestDatabase()
+        let library = try test.database.makeLibrary(index: IndexConfiguration(.ivf, chosen: [.nlist: 40, .nprobe: 1]))
+        let vectors = try test.database.fill(library, count: 2000)
+        try test.database.waitUntilIndexed(library)
+        func estimate() -> RecallEstimate? { test.database.figures().libraries[0].recall }
+        func distances(_ query: [Float], isExact: Bool) throws -> [Float] {
+            try test.database.search(in: library, query: query, count: 10, isExact: isExact).hits.map { $0.distance! }
+        }
+        var found = 0
+        for (number, query) in vectors.prefix(12).enumerated() {
+            let last = try #require(distances(query, isExact: true).last)
+            #expect(try test.database.search(in: library, query: query, count: 10, filter: .all([])).hits.count == 10)
+            // As many as all these are looked at, and too few.
+            if number == 9 { #expect(estimate() == nil) }
+            found += try distances(query, isExact: false).count { $0 <= last }
+        }
+
+        let deadline = ContinuousClock.now + .seconds(60)
+        while estimate()?.searches != 12, ContinuousClock.now < deadline { yieldThread() }
+
+        let first = try #require(estimate())
+        #expect(first.searches == 12 && abs(first.recall - Double(found) / 120) < 1e-9)
+        #expect(first.recall < 0.95)
+        _ = try test.database.updateLibrary(library, LibraryChange(indexParameters: [.nprobe: 30]))
+        #expect(estimate() == nil)
+        var next = 0
+        while estimate()?.searches != 50, ContinuousClock.now < deadline {
+            _ = try distances(vectors[next % vectors.count], isExact: false)
+            next += 1
+        }
+        #expect(estimate()?.searches == 50 && estimate()?.recall ?? 0 > first.recall)
+        try test.close()
+    }
+
     @Test("a library is busy from a change until its index has nothing left to do")
     func busy() throws {
         let test = try TestDatabase()

@@ -140,6 +140,11 @@ extension Exposition {
             [([("state", "indexed")], $0.index.indexed), ([("state", "pending")], $0.index.pending)]
         }
         each(.gauge("quire_library_index_building", "1: its index lacks rows or is built anew.")) { [([], $0.isBuilding ? 1 : 0)] }
+        begin(.gauge("quire_library_recall_estimate", "How many of the nearest its last searches have found, where they were not exact."))
+        for library in shown {
+            guard let recall = library.recall?.recall else { continue }
+            sample("quire_library_recall_estimate", [("library", library.id.description)], recall)
+        }
     }
 
     private mutating func writeMemory(_ libraries: [LibraryFigures], queryCache: QueryCache) {

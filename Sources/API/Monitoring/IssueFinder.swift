@@ -20,6 +20,8 @@ struct IssueFinder {
     private static let manyPendingRows = 20_000
     /// From so many rows on, comparing all of them takes tens of milliseconds.
     private static let rowsWorthAnIndex = 200_000
+    /// A search that misses more than one in ten of the nearest is not what people expect.
+    private static let lowRecall = 0.9
     /// Released rows that are worth a purge: as many, and as large a share.
     private static let manyFreeRows = 50_000
     /// Shares of the budget of memory, and multiples of the reserve of disk.
@@ -181,6 +183,14 @@ struct IssueFinder {
         ) {
             "The index has been at work for \($0.busyFor!.components.seconds / 60) minutes and lacks \($0.index.pending) of "
                 + "\($0.index.indexed + $0.index.pending) rows, which searches compare one by one"
+        }
+        add(
+            .recallLow, .warning, libraries.filter { $0.recall.map { $0.recall < Self.lowRecall } ?? false },
+            "Have the index look at more: PATCH /v1/libraries/{id} with {\"index_params\": ...}, ef_search for hnsw, nprobe for ivf, probes for "
+                + "lsh; or ask for \"exact\": true"
+        ) {
+            "Searches find \(Int($0.recall!.recall * 100)) % of the nearest chunks, by the last \($0.recall!.searches) that were repeated with "
+                + "all vectors"
         }
         add(
             .noIndex, .info, libraries.filter { $0.index.kind == .bruteForce && $0.index.indexed >= Self.rowsWorthAnIndex },

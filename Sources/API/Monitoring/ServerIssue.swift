@@ -15,6 +15,7 @@ struct ServerIssue: Equatable {
     /// What kind of thing it is, for programs. A new one goes into the OpenAPI document and docs/monitoring.md, which tests compare.
     enum Code: String, CaseIterable {
         case indexBuildingLong = "index_building_long"
+        case recallLow = "recall_low"
         case noIndex = "no_index"
         case freeRows = "free_rows"
         case snapshotFailed = "snapshot_failed"

@@ -42,7 +42,7 @@ final class TestDatabase: @unchecked Sendable {
     func open() throws {
         current = try Database(
             directory: directory.path, fileSystem: fileSystem, snapshotLogBytes: snapshotLogBytes, budget: budget,
-            memoryInUse: memoryInUse, builderThreads: builderThreads,
+            memoryInUse: memoryInUse, builderThreads: builderThreads, recallInterval: .zero,
             storageFailed: { [storageFailures] error in storageFailures.update { $0.append(error) } })
     }
 

@@ -1,0 +1,97 @@
+import Locks
+import VectorSearch
+
+/// Estimates the recall of searches that need not be exact: now and then the query of one is searched for again, as it was and with all
+/// vectors, on a thread of its own and beside everything else.
+///
+/// Cost: a fiftieth of a processor at most, and of each library a query every `interval` at most. While that is searched for, writes to its
+/// library wait, as they do for an exact search that somebody asks for; libraries of more than `chunkLimit` are left alone therefore.
+// Sound as Sendable: all mutable state is read and written under `lock`.
+final class RecallEstimator: @unchecked Sendable {
+    /// A search that somebody made.
+    private struct Sample {
+        let library: Library
+        let vector: [Float]
+        let count: Int
+        let ef: Int?
+    }
+
+    private let interval: Duration
+    private let lock = Lock()
+    /// There is a sample, or all is to end.
+    private let changed = Condition()
+    private var samples: [Sample] = []
+    private var thread: Thread?
+    private var isStopped = false
+
+    private static let chunkLimit = 1_000_000
+    private static let waitingLimit = 16
+    /// For the time that a query takes, so many times as long is waited.
+    private static let restFactor = 49
+
+    init(interval: Duration = .seconds(1)) {
+        self.interval = interval
+    }
+
+    /// Takes the query of a search that was not exact and had no filter, unless one of its library was taken a moment ago.
+    func offer(_ query: SearchQuery, of library: Library) {
+        guard library.recall.isDue(every: interval) else { return }
+        lock.withLock {
+            guard !isStopped, samples.count < Self.waitingLimit else { return }
+            // Where there is no room for a thread, nothing is estimated.
+            if thread == nil { thread = try? Thread("quire-recall", niceness: 10) { [self] in work() } }
+            guard thread != nil else { return }
+            samples.append(Sample(library: library, vector: query.vector, count: query.count, ef: query.ef))
+            changed.broadcast()
+        }
+    }
+
+    /// Waits for the end of the thread. Nothing is taken afterwards.
+    func stop() {
+        let thread = lock.withLock {
+            isStopped = true
+            samples = []
+            changed.broadcast()
+            defer { self.thread = nil }
+            return self.thread
+        }
+        thread?.join()
+    }
+
+    // MARK: On the thread
+
+    private func work() {
+        while let sample = next() {
+            let start = ContinuousClock.now
+            if let recall = Self.recall(sample) { sample.library.recall.add(recall) }
+            rest(until: .now + (.now - start) * Self.restFactor)
+        }
+    }
+
+    private func next() -> Sample? {
+        lock.withLock {
+            while samples.isEmpty, !isStopped { changed.wait(lock) }
+            return isStopped ? nil : samples.removeFirst()
+        }
+    }
+
+    private func rest(until end: ContinuousClock.Instant) {
+        lock.withLock {
+            while !isStopped, end > .now { _ = changed.wait(lock, atMost: end - .now) }
+        }
+    }
+
+    /// The share of the nearest that a search finds; what is as far as the last of them is as good. `nil` where the search would be exact
+    /// by now, or is not to be repeated.
+    private static func recall(_ sample: Sample) -> Double? {
+        let library = sample.library
+        return library.lock.withReadLock {
+            guard library.chunkCount <= chunkLimit else { return nil }
+            let found = library.vectors.search(sample.vector.span, SearchRequest(count: sample.count, ef: sample.ef))
+            guard !found.exact else { return nil }
+            let nearest = library.vectors.search(sample.vector.span, SearchRequest(count: sample.count, isExact: true)).neighbors
+            guard let last = nearest.last else { return nil }
+            return Double(found.neighbors.count { $0.distance <= last.distance }) / Double(nearest.count)
+        }
+    }
+}
