@@ -25,7 +25,7 @@ struct ManyLibrariesTests {
             #expect(try quire.put(document, in: library).status == 201)
         }
         var pages: [Duration] = []
-        for _ in 0..<50 {
+        for _ in 0..<200 {
             let start = ContinuousClock.now
             #expect(try quire.get("/v1/libraries?limit=50").json.array?.count == 50)
             pages.append(ContinuousClock.now - start)
