@@ -39,9 +39,10 @@ package struct KeyRingFile: Sendable {
 
     /// The ring with the state of the file that it was read from.
     func readWithStatus() throws(KeysError) -> (ring: KeyRing, status: FileStatus?) {
+        // Asked first, because a pipe would be waited for.
+        if let status = try status(), status.kind != .file { throw .damaged(path: path, reason: "it is no file") }
         guard let file = try stored({ () throws(StorageError) in try openIfThere() }) else { return (KeyRing(), nil) }
         let status = try stored { () throws(StorageError) in try file.status() }
-        guard status.kind == .file else { throw .damaged(path: path, reason: "it is no file") }
         guard status.permissions & UInt32(S_IWGRP | S_IWOTH) == 0 else { throw .exposed(path: path) }
         guard status.size <= Self.largestSize else { throw .damaged(path: path, reason: "it is larger than any") }
         let bytes = try stored { () throws(StorageError) in

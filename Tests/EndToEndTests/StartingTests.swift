@@ -6,9 +6,9 @@ import Testing
 struct StartingTests {
     @Test("health is 200, everything else 503 with Retry-After, within a second of the start; SIGTERM is heard")
     func answersWhileLoading() throws {
-        // A log that nobody writes to: the responder loads until it is told to stop.
+        // A file that is read first, and that nobody writes to: the responder loads until it is told to stop.
         let data = TemporaryDirectory()
-        #expect(mkfifo(data / "wal-0000000000000001.log", 0o600) == 0)
+        #expect(mkfifo(data / "CURRENT", 0o600) == 0)
         let start = ContinuousClock.now
         let quire = try QuireInstance(
             ["QUIRE_MODEL_DIR": "/nonexistent/quire-model", "VECTOR_DB_DATA_DIR": data.path], awaitingReady: false)
@@ -50,13 +50,14 @@ struct StartingTests {
     @Test("data that turns out to be damaged after a long load ends the server with 65")
     func refusesLate() throws {
         let data = TemporaryDirectory()
-        let log = data / "wal-0000000000000001.log"
-        #expect(mkfifo(log, 0o600) == 0)
+        let current = data / "CURRENT"
+        #expect(mkfifo(current, 0o600) == 0)
+        // Cut off within its header.
+        try data.write("wal-0000000000000001.log", [1, 2, 3])
         let quire = try QuireInstance(noModel.merging(["VECTOR_DB_DATA_DIR": data.path]) { $1 }, awaitingReady: false)
         try quire.waitUntil("the responder says that it loads") { (try? quire.get("/health"))?.status == 200 }
 
-        // An end at last: a log that is cut off within its header.
-        let writer = open(log, O_WRONLY)
+        let writer = open(current, O_WRONLY)
         close(writer)
 
         #expect(quire.waitForServer() == 65)

@@ -78,7 +78,7 @@ struct KeyRingFileTests {
         #expect(file.problem == .damaged(path: file.path, reason: "it is no file"))
         unlink(file.path)
         symlink("keys.json", file.path)
-        #expect(file.problem == .storage(.ioFailed(operation: "open", path: file.path, errno: ELOOP)))
+        #expect(file.problem == .storage(.ioFailed(operation: "stat", path: file.path, errno: ELOOP)))
         #expect(throws: KeysError.self) { try file.status() }
         for error in [file.problem!, .damaged(path: "/p", reason: "r"), .exposed(path: "/p")] {
             #expect(!error.summary.contains("/") && error.description.contains("/"))

@@ -85,7 +85,7 @@ struct LiveKeyRingTests {
         let place = Place()
         symlink("keys.json", place.file.path)
         let live = place.start()
-        #expect(live.current == .failure(.storage(.ioFailed(operation: "open", path: place.file.path, errno: ELOOP))))
+        #expect(live.current == .failure(.storage(.ioFailed(operation: "stat", path: place.file.path, errno: ELOOP))))
 
         unlink(place.file.path)
         place.wait(.seconds(1))

@@ -12,8 +12,7 @@ package struct LocalFileSystem: FileSystem {
             // Root may write where another account could have laid a link to somebody else's file.
             case .creating: O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW
             }
-        // Not blocking: a pipe of the name would be waited for.
-        let descriptor = try posix("open", path) { Glibc.open(path, flags | O_CLOEXEC | O_NONBLOCK, 0o600) }
+        let descriptor = try posix("open", path) { Glibc.open(path, flags | O_CLOEXEC, 0o600) }
         let file = LocalFile(path: path, descriptor: descriptor)
         // Also one that was there before, whoever might read it then.
         if access == .creating { try posix("fchmod", path) { fchmod(descriptor, 0o600) } }
