@@ -154,6 +154,23 @@ if Context.environment["QUIRE_FUZZ"] == "1" {
     ]
 }
 
+// Scripts/lib/faults.sh sets it for the sanitizers: each builds what it looks at, and not all the rest as well.
+if Context.environment["QUIRE_SANITIZED"] == "1" {
+    var needed: Set = [
+        "LocksTests", "StorageTests", "DatabaseTests", "VectorSearchTests", "TextSearchTests", "KeysTests", "JSONTests", "HTTPTests",
+        "FastCGITests",
+    ]
+    var rest = Array(needed)
+    while let name = rest.popLast() {
+        for case .byNameItem(let name, _) in package.targets.first(where: { $0.name == name })?.dependencies ?? []
+        where needed.insert(name).inserted {
+            rest.append(name)
+        }
+    }
+    package.targets.removeAll { !needed.contains($0.name) }
+    package.products = []
+}
+
 // Scripts/test sets it: a warning is an error there, and not for somebody with a newer compiler.
 let isStrict = Context.environment["QUIRE_STRICT"] == "1"
 

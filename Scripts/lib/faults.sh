@@ -35,21 +35,21 @@ edge_tests() {
 readonly edge_suites="SettingsTests.(NginxConfiguration|RateLimit|Reload)Tests"
 
 # What threads share, and what writes to raw memory.
-readonly concurrent_suites="LocksTests|StorageTests.(GroupCommit|Rotation|Removal|Failure)Tests|DatabaseTests.(Concurrency|Pending|IndexBuilder|Snapshot|KeywordSearch)Tests|VectorSearchTests.ConcurrentChangeTests|FastCGITests.AdmissionQueueTests|APITests.(RateLimiter|EmbeddingGate)Tests|KeysTests.LiveKeyRingTests|EmbeddingTests.QueryCacheTests"
+readonly concurrent_suites="LocksTests|StorageTests.(GroupCommit|Rotation|Removal|Failure)Tests|DatabaseTests.(Concurrency|Pending|IndexBuilder|Snapshot|KeywordSearch)Tests|VectorSearchTests.ConcurrentChangeTests|FastCGITests.AdmissionQueueTests|KeysTests.LiveKeyRingTests"
 readonly storing_suites="StorageTests|DatabaseTests|VectorSearchTests|TextSearchTests|JSONTests|HTTPTests|FastCGITests"
 
 # Optimised for the address sanitizer only: to the other one what Swift makes of empty arrays then, which share one place, looks like a race.
 optimization() { if [[ $1 == address ]]; then echo 1; else echo 0; fi; }
 
 build_sanitized() {
-    QUIRE_OPTIMIZE=$(optimization "$1") swift build --build-tests -Xcc -O2 --sanitize="$1" --scratch-path ".build/$1"
+    QUIRE_SANITIZED=1 QUIRE_OPTIMIZE=$(optimization "$1") swift build --build-tests -Xcc -O2 --sanitize="$1" --scratch-path ".build/$1"
 }
 
 # sanitize SANITIZER SUITES: runs suites that were built with a sanitizer, which reports nothing. First a test with a bug that it must
 # report: should it not, its silence about the others says nothing.
 sanitize() {
     local sanitizer=$1 suites=$2 options=(--sanitize="$1" --scratch-path ".build/$1")
-    local -x QUIRE_OPTIMIZE
+    local -x QUIRE_SANITIZED=1 QUIRE_OPTIMIZE
     QUIRE_OPTIMIZE=$(optimization "$1")
     # What Swift's runtime allocates for good is no leak. Its own handler of crashes reads memory that the sanitizer forbids it.
     local -x ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no
