@@ -17,9 +17,9 @@ struct ParametersTarget: FuzzTarget {
             try promise(field.name.canonicalName != "proxy", "the header Proxy")
         }
         try promise((parameters.contentLength ?? 0) >= 0, "a negative length")
-        // The mistake: a length that comes twice is no reason to refuse a request.
+        // The mistake: a target that is no text is no reason to refuse a request.
         if let rejection = parameters.rejection {
-            guard hasPlantedBug, rejection == .badRequest("CONTENT_LENGTH was given twice") else { return }
+            guard hasPlantedBug, rejection == .badRequest("the request target is not UTF-8") else { return }
         }
         for name in ["REQUEST_METHOD", "REQUEST_URI", "CONTENT_LENGTH"] {
             // An empty length is none: nginx passes it with a request that has no body.
