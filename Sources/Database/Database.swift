@@ -56,7 +56,10 @@ package final class Database: @unchecked Sendable {
         recallInterval: Duration = .seconds(1), snapshotFailed: @escaping @Sendable (DatabaseError) -> Void = { _ in },
         storageFailed: @escaping @Sendable (StorageError) -> Void = { _ in }
     ) throws {
-        try Self.makeDirectories(directory, fileSystem)
+        // As long as there is no log, a start that made the directory may have ended before that was on disk.
+        try fileSystem.makeDirectories(directory) { () throws(StorageError) in
+            try !LogFiles(directory: directory, fileSystem: fileSystem).segments().isEmpty
+        }
         directoryLock = try DirectoryLock(directory: directory)
         let builder = IndexBuilder(threads: builderThreads)
         let snapshots = Snapshots(directory: directory, fileSystem: fileSystem)
@@ -151,27 +154,6 @@ package final class Database: @unchecked Sendable {
         builder.stop()
         purge.stop()
         try log.close()
-    }
-
-    /// Makes the directory and what is missing above it. A new one is on disk before anything in it is acknowledged: as long as there is no
-    /// log, a start that made it may have ended before that.
-    private static func makeDirectories(_ path: String, _ fileSystem: any FileSystem) throws(StorageError) {
-        var parents: [(path: String, hasNew: Bool)] = []
-        var parent = path.hasPrefix("/") ? "/" : "."
-        for name in path.split(separator: "/") {
-            let directory = parent == "/" ? "/\(name)" : "\(parent)/\(name)"
-            parents.append((parent, try fileSystem.makeDirectory(directory)))
-            parent = directory
-        }
-        guard try LogFiles(directory: path, fileSystem: fileSystem).segments().isEmpty else { return }
-        for parent in parents {
-            do throws(StorageError) {
-                try fileSystem.synchronizeDirectory(parent.path)
-            } catch .ioFailed(_, _, EACCES) where !parent.hasNew {
-                // In one that it may not read, this program has made nothing.
-                continue
-            }
-        }
     }
 
     package var recovery: RecoveryReport { log.recovery }

@@ -46,9 +46,7 @@ package struct KeyRingFile: Sendable {
         guard status.permissions & UInt32(S_IWGRP | S_IWOTH) == 0 else { throw .exposed(path: path) }
         guard status.size <= Self.largestSize else { throw .damaged(path: path, reason: "it is larger than any") }
         let bytes = try stored { () throws(StorageError) in
-            var bytes = [UInt8](repeating: 0, count: Int(status.size))
-            var span = bytes.mutableSpan
-            try span.withUnsafeMutableBytes { (buffer) throws(StorageError) in try file.readFully(into: buffer, at: 0) }
+            let bytes = try file.read(Int(status.size), at: 0)
             try file.close()
             return bytes
         }
@@ -69,20 +67,16 @@ package struct KeyRingFile: Sendable {
 
     // MARK: Writing
 
-    private var name: Substring { path[(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)...] }
-
     private var directory: String {
-        let parent = path.dropLast(name.count + 1)
-        return parent.isEmpty ? path.hasPrefix("/") ? "/" : "." : String(parent)
+        let slash = path.lastIndex(of: "/")
+        return slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     }
 
-    /// The directory and what is missing above it, for their owner alone: keys may be made before the server has ever run.
+    private var name: String { path.split(separator: "/").last.map(String.init) ?? path }
+
+    /// Keys may be made before the server has ever run.
     private func makeDirectories() throws(StorageError) {
-        var made = directory.hasPrefix("/") ? "" : "."
-        for name in directory.split(separator: "/") where name != "." {
-            made += "/\(name)"
-            _ = try files.makeDirectory(made)
-        }
+        try files.makeDirectories(directory) { () throws(StorageError) in try files.status(of: path) != nil }
     }
 
     /// On the machine's own file system, as a database's lock: it guards a file and is none.
@@ -104,7 +98,7 @@ package struct KeyRingFile: Sendable {
     /// Puts a new file in the place of the old one, whole or not at all.
     private func write(_ bytes: [UInt8]) throws(StorageError) {
         let owner = try nextOwner()
-        try files.createWhole(String(name), in: directory) { (file) throws(StorageError) in
+        try files.createWhole(name, in: directory) { (file) throws(StorageError) in
             if let owner { try file.give(to: owner) }
             try file.writeFully(bytes[...], at: 0)
         }

@@ -16,13 +16,16 @@ package struct DatabaseID: Hashable, Sendable, CustomStringConvertible {
     }
 
     package var description: String {
-        let digits = Self.hexadecimal(high) + Self.hexadecimal(low)
+        let digits = high.hexadecimal + low.hexadecimal
         let bounds = [0, 8, 12, 16, 20, 32]
         return zip(bounds, bounds.dropFirst()).map { digits.dropFirst($0).prefix($1 - $0) }.joined(separator: "-")
     }
+}
 
-    private static func hexadecimal(_ value: UInt64) -> String {
-        let digits = String(value, radix: 16)
+extension UInt64 {
+    /// 16 digits.
+    package var hexadecimal: String {
+        let digits = String(self, radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 }

@@ -157,6 +157,24 @@ struct KeyRingFileTests {
         #expect(found == answered || found == cutOff)
     }
 
+    @Test("is on disk with the directories above it, which are synced as long as there is no ring")
+    func directoriesAreSynced() throws {
+        let synced = Shared<[String]>([])
+        let disk = SimulatedFileSystem { call in
+            if call.operation == .synchronizeDirectory { synced.update { $0.append(call.path) } }
+            return nil
+        }
+        let file = KeyRingFile(directory / "keys.json", on: disk)
+
+        try file.update { _ in }
+        let first = synced.current
+        try file.update { _ in }
+
+        let names = directory.path.split(separator: "/")
+        #expect(first == names.indices.map { "/" + names[..<$0].joined(separator: "/") } + [directory.path])
+        #expect(synced.current == first + [directory.path])
+    }
+
     @Test("loses no change of several who make one at the same time")
     func concurrency() throws {
         let file = file

@@ -62,6 +62,21 @@ extension File {
         }
     }
 
+    /// `count` bytes from `offset`. A file that ends before is an error.
+    package func read(_ count: Int, at offset: UInt64) throws(StorageError) -> [UInt8] {
+        var failure: StorageError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            do throws(StorageError) {
+                try readFully(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
+                initialized = count
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
     /// Writes all of `bytes` at `offset`, taking up interrupted and short writes. When it fails, a part may be written.
     package func writeFully(_ bytes: ArraySlice<UInt8>, at offset: UInt64) throws(StorageError) {
         try bytes.span.withUnsafeBytes { (bytes) throws(StorageError) in
@@ -80,9 +95,7 @@ extension File {
     func copy(_ range: Range<UInt64>, of source: any File) throws(StorageError) {
         var offset = range.lowerBound
         while offset < range.upperBound {
-            var bytes = [UInt8](repeating: 0, count: Int(min(range.upperBound - offset, 1 << 20)))
-            var span = bytes.mutableSpan
-            try span.withUnsafeMutableBytes { (buffer) throws(StorageError) in try source.readFully(into: buffer, at: offset) }
+            let bytes = try source.read(Int(min(range.upperBound - offset, 1 << 20)), at: offset)
             try writeFully(bytes[...], at: offset - range.lowerBound)
             offset += UInt64(bytes.count)
         }
@@ -100,6 +113,29 @@ extension File {
 }
 
 extension FileSystem {
+    /// Creates a directory and what is missing above it, for their owner alone.
+    ///
+    /// - Parameter wereKept: asked when they are there: whether the directory holds what was synced since it was made. Else those above
+    ///   are synced, whoever has made what is in them: a crash may have come before.
+    package func makeDirectories(_ path: String, wereKept: () throws(StorageError) -> Bool) throws(StorageError) {
+        var parents: [(path: String, hasNew: Bool)] = []
+        var parent = path.hasPrefix("/") ? "/" : "."
+        for name in path.split(separator: "/") {
+            let directory = parent == "/" ? "/\(name)" : "\(parent)/\(name)"
+            parents.append((parent, try makeDirectory(directory)))
+            parent = directory
+        }
+        guard try !wereKept() else { return }
+        for parent in parents {
+            do throws(StorageError) {
+                try synchronizeDirectory(parent.path)
+            } catch .ioFailed(_, _, EACCES) where !parent.hasNew {
+                // In one that it may not read, this program has made nothing.
+                continue
+            }
+        }
+    }
+
     package func size(of path: String) throws(StorageError) -> UInt64 {
         let file = try open(path, for: .reading)
         let size = try file.size()

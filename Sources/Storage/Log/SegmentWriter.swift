@@ -99,9 +99,7 @@ final class SegmentWriter {
     func writeAgain(from offset: UInt64) throws(StorageError) {
         var offset = offset
         while offset < end {
-            var bytes = [UInt8](repeating: 0, count: Int(min(end - offset, 1 << 20)))
-            var span = bytes.mutableSpan
-            try span.withUnsafeMutableBytes { (buffer) throws(StorageError) in try file.readFully(into: buffer, at: offset) }
+            let bytes = try file.read(Int(min(end - offset, 1 << 20)), at: offset)
             try file.writeFully(bytes[...], at: offset)
             offset += UInt64(bytes.count)
         }

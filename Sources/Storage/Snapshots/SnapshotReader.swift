@@ -16,7 +16,7 @@ package final class SnapshotReader {
         self.file = file
         let path = file.path
         size = try file.size()
-        let bytes = try Self.read(file, at: 0, count: min(UInt64(SnapshotHeader.length), size))
+        let bytes = try file.read(Int(min(UInt64(SnapshotHeader.length), size)), at: 0)
         let header: SnapshotHeader
         (header, checksum) = try bytes.span.withUnsafeBytes { (bytes) throws(StorageError) in
             try SnapshotHeader.decode(bytes, of: path)
@@ -31,7 +31,7 @@ package final class SnapshotReader {
     /// `damagedSnapshot`.
     package func next() throws(StorageError) -> SnapshotSection? {
         guard size - offset >= UInt64(SnapshotSection.headerLength) else { throw damaged("it ends within a section, or without an end") }
-        let head = try Self.read(file, at: offset, count: UInt64(SnapshotSection.headerLength))
+        let head = try file.read(SnapshotSection.headerLength, at: offset)
         let (type, flags, number, length, payloadChecksum, isValid) = head.span.withUnsafeBytes { bytes in
             (
                 bytes.littleEndian(UInt16.self, at: 4), bytes.littleEndian(UInt16.self, at: 6), bytes.littleEndian(UInt32.self, at: 8),
@@ -47,7 +47,7 @@ package final class SnapshotReader {
         let padded = (UInt64(length) + 7) & ~7
         let payloadStart = offset + UInt64(SnapshotSection.headerLength)
         guard padded <= size - payloadStart else { throw damaged("the section is cut off") }
-        var payload = try Self.read(file, at: payloadStart, count: padded)
+        var payload = try file.read(Int(padded), at: payloadStart)
         let isIntact = payload.withUnsafeBytes { crc32c(checksum, $0) } == payloadChecksum
         payload.removeLast(Int(padded - UInt64(length)))
         offset = payloadStart + padded
@@ -78,19 +78,5 @@ package final class SnapshotReader {
 
     package func close() throws(StorageError) {
         try file.close()
-    }
-
-    private static func read(_ file: any File, at offset: UInt64, count: UInt64) throws(StorageError) -> [UInt8] {
-        var failure: StorageError?
-        let bytes = [UInt8](unsafeUninitializedCapacity: Int(count)) { buffer, initialized in
-            do throws(StorageError) {
-                try file.readFully(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
-                initialized = Int(count)
-            } catch {
-                failure = error
-            }
-        }
-        if let failure { throw failure }
-        return bytes
     }
 }

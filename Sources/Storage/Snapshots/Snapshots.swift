@@ -80,9 +80,7 @@ package struct Snapshots: Sendable {
         guard try fileSystem.list(directory).contains(Self.currentName) else { return .absent }
         let file = try fileSystem.open("\(directory)/\(Self.currentName)", for: .reading)
         let size = min(try file.size(), 256)
-        var bytes = [UInt8](repeating: 0, count: Int(size))
-        var span = bytes.mutableSpan
-        try span.withUnsafeMutableBytes { (buffer) throws(StorageError) in try file.readFully(into: buffer, at: 0) }
+        let bytes = try file.read(Int(size), at: 0)
         try file.close()
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
         guard lines.count == 3, lines[1] == Self.checksumLine(of: lines[0]) else { return .damaged }
