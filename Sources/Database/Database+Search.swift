@@ -53,17 +53,17 @@ extension Database {
     package func search(in id: LibraryID, _ query: SearchQuery) throws(DatabaseError) -> SearchResult {
         precondition(query.count > 0, "a search asks for something")
         let library = try existingLibrary(id)
-        return try library.lock.withReadLock { () throws(DatabaseError) in
+        let result = try library.lock.withReadLock { () throws(DatabaseError) in
             if query.mode != .keyword,
                 let problem = VectorStore.validate(query.vector.span, metric: library.metric, dimension: library.dimension)
             {
                 throw .invalidVector(problem, chunk: nil)
             }
             var search = LibrarySearch(library, query, eligible: query.filter.map { slots(passing: $0, in: library) })
-            let result = search.run()
-            if !result.isExact, query.filter == nil { recallEstimator.offer(query, of: library) }
-            return result
+            return search.run()
         }
+        if !result.isExact, query.filter == nil { recallEstimator.offer(query, of: library) }
+        return result
     }
 
     /// The `count` chunks nearest to `query`, which must be valid for the library.

@@ -117,14 +117,13 @@ package struct RequestParameters {
     }
 
     private mutating func readHeader(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
-        // nginx passes these two a second time; CONTENT_LENGTH and CONTENT_TYPE are the ones it checked. Proxy is no header of
-        // HTTP and became an attack by this very mapping (CVE-2016-5385).
-        // In whatever case: that of a name says nothing.
-        guard let field = HeaderNames.name(forParameter: name),
-            !["content-length", "content-type", "proxy"].contains(field.canonicalName)
-        else { return }
+        guard let field = HeaderNames.name(forParameter: name), !Self.ignoredHeaders.contains(field.canonicalName) else { return }
         append(field, value)
     }
+
+    /// In lower case, because the case of a name says nothing. nginx passes the first two a second time; CONTENT_LENGTH and CONTENT_TYPE
+    /// are the ones it checked. Proxy is no header of HTTP and became an attack by this very mapping (CVE-2016-5385).
+    private static let ignoredHeaders: Set = ["content-length", "content-type", "proxy"]
 
     private mutating func append(_ name: HTTPField.Name, _ value: UnsafeRawBufferPointer) {
         guard request.headers.count < Self.maxHeaderFields else { return refuse(.headersTooLarge(limit: Self.maxHeaderFields)) }
