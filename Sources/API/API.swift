@@ -101,7 +101,8 @@ package struct API: Sendable {
     private func answer(
         _ request: Request, _ path: PathParameters, about subject: Demand.Subject = .none, _ handle: () throws -> Response
     ) -> Response {
-        monitor.observe(request, path, about: service.library(of: subject, path)) {
+        // What is not there is in no library.
+        monitor.observe(request, path, about: try? service.library(of: subject, path)) {
             do {
                 return (complete(try handle(), for: request), nil)
             } catch {

@@ -27,17 +27,13 @@ extension Service {
     /// A model that is changed behind its name is found no later.
     private static let fingerprintAge = Duration.seconds(3600)
 
-    /// The fingerprint of a model as it is now. That of one whose weights are in this process never changes.
+    /// The fingerprint of a model as it was no longer than `age` ago. That of one whose weights are in this process never changes.
     ///
     /// Vectors of queries that another model of the same name has made are forgotten.
     ///
     /// - Throws: 503 if the model's provider is missing or fails.
-    func fingerprint(of model: EmbeddingModel) throws -> EmbeddingFingerprint {
-        try fingerprint(of: model, atMost: model.isLocal ? .seconds(Int64.max) : .zero)
-    }
-
-    private func fingerprint(of model: EmbeddingModel, atMost age: Duration) throws -> EmbeddingFingerprint {
-        if let known = fingerprints.fingerprint(of: model.name, atMost: age) { return known }
+    func fingerprint(of model: EmbeddingModel, atMost age: Duration = .zero) throws -> EmbeddingFingerprint {
+        if let known = fingerprints.fingerprint(of: model.name, atMost: model.isLocal ? .seconds(Int64.max) : age) { return known }
         let fingerprint = try catalogue.fingerprint(of: model, deadline: .now + embeddingLimit)
         if fingerprints.keep(fingerprint, of: model.name) { queryCache.removeAll(of: model.name) }
         return fingerprint

@@ -71,31 +71,25 @@ extension Service {
     /// and as early.
     private func requireVisible(_ subject: Demand.Subject, _ path: PathParameters, to access: Access) throws {
         guard access.libraries != .all else { return }
+        guard subject != .everything else { throw APIError(.permission, "This needs a key for all libraries; the key is for some") }
+        guard let library = try library(of: subject, path), !access.libraries.contains(library) else { return }
         switch subject {
-        case .none: return
-        case .everything:
-            throw APIError(.permission, "This needs a key for all libraries; the key is for some")
-        case .library:
-            let id: LibraryID = try path.identifier("id")
-            guard access.libraries.contains(id) else { throw DatabaseError.libraryNotFound(id) }
-        case .document:
-            let id: DocumentID = try path.identifier("id")
-            guard access.libraries.contains(try database.document(id).document.libraryID) else { throw DatabaseError.documentNotFound(id) }
-        case .chunk:
-            let id: ChunkID = try path.identifier("id")
-            guard access.libraries.contains(try database.view(of: id).document.libraryID) else { throw DatabaseError.chunkNotFound(id) }
+        case .none, .everything: return
+        case .library: throw DatabaseError.libraryNotFound(library)
+        case .document: throw DatabaseError.documentNotFound(try path.identifier("id"))
+        case .chunk: throw DatabaseError.chunkNotFound(try path.identifier("id"))
         }
     }
-}
 
-extension Service {
-    /// The library that a request is about; `nil` if it is about none, or about what is not there.
-    func library(of subject: Demand.Subject, _ path: PathParameters) -> LibraryID? {
+    /// The library that a request is about; `nil` if it is about none in particular.
+    ///
+    /// - Throws: 422, and 404 where its document or chunk is not there.
+    func library(of subject: Demand.Subject, _ path: PathParameters) throws -> LibraryID? {
         switch subject {
         case .none, .everything: nil
-        case .library: LibraryID(path["id"])
-        case .document: DocumentID(path["id"]).flatMap { try? database.document($0).document.libraryID }
-        case .chunk: ChunkID(path["id"]).flatMap { try? database.view(of: $0).document.libraryID }
+        case .library: try path.identifier("id")
+        case .document: try database.document(path.identifier("id")).document.libraryID
+        case .chunk: try database.view(of: path.identifier("id")).document.libraryID
         }
     }
 }

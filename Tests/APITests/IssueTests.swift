@@ -248,15 +248,14 @@ struct IssueTests {
     @Test("a key ring that cannot be used is spoken of, as long as it cannot")
     func keys() throws {
         let (server, _) = try TestServer.withKeys { ring throws(KeysError) in try ring.create(name: "k", right: .admin, at: .now()) }
-        func critical() -> String? {
-            String(decoding: server.get("/metrics").body, as: UTF8.self).split(separator: "\n")
-                .first { $0.hasPrefix(#"quire_issues{severity="critical"}"#) }.map { String($0.split(separator: " ")[1]) }
+        func critical() throws -> Double? {
+            try PrometheusText(server.get("/metrics").body).samples("quire_issues").first { $0.labels["severity"] == "critical" }?.value
         }
-        #expect(critical() == "0")
+        #expect(try critical() == 0)
         chmod(server.settings.keysFile, 0o666)
         let deadline = ContinuousClock.now + .seconds(30)
-        while critical() == "0", ContinuousClock.now < deadline { yieldThread() }
-        #expect(critical() == "1")
+        while try critical() == 0, ContinuousClock.now < deadline { yieldThread() }
+        #expect(try critical() == 1)
         var finder = IssueFinder(server.service)
         finder.find()
         #expect(finder.issues.first?.code == .keyRingUnusable)

@@ -189,7 +189,7 @@ struct UpdateTests {
         // The last two of the page, and then all that the cursor knows.
         for place in [2, 1] { #expect(server.delete("/v1/chunks/\(second.json[place]?["id"]?.string ?? "")").status == 204) }
         #expect(server.get(try #require(second.next)).json.array?.compactMap { $0["text"]?.string } == ["6"])
-        for place in 0..<1 { #expect(server.delete("/v1/chunks/\(second.json[place]?["id"]?.string ?? "")").status == 204) }
+        #expect(server.delete("/v1/chunks/\(second.json[0]?["id"]?.string ?? "")").status == 204)
         let last = server.get(try #require(second.next)).json
         #expect(last.array?.compactMap { $0["text"]?.string } == ["6"], "by what came next")
         // Nothing is left that the cursor knows.

@@ -6,6 +6,13 @@ import Testing
 /// What comes over connections that break, or that nobody who means well would open.
 @Suite("Faults: connections", .serialized)
 struct TransportTests {
+    /// Sends something and closes the connection at once.
+    private func leave(_ quire: QuireInstance, after text: String) {
+        guard let descriptor = connectLocally(port: quire.port) else { return }
+        _ = text.withCString { send(descriptor, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+        close(descriptor)
+    }
+
     @Test("a thousand bodies that break off store nothing, and leave no descriptor and no memory behind")
     func brokenBodies() throws {
         let breaks = count("QUIRE_BROKEN_BODIES", standard: 1000)
@@ -18,9 +25,7 @@ struct TransportTests {
             // Every length of the body but the whole one.
             let part = document.prefix(number % document.count)
             let head = "POST \(path) HTTP/1.1\r\nHost: quire\r\nContent-Length: \(document.utf8.count)\r\n\r\n"
-            guard let descriptor = connectLocally(port: quire.port) else { return }
-            _ = (head + part).withCString { send(descriptor, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
-            close(descriptor)
+            leave(quire, after: head + part)
         }
         for number in 0..<100 { breakOff(number) }
         _ = try quire.get("/ready")
@@ -52,16 +57,11 @@ struct TransportTests {
         let body = #"{"embedding":[1,0,0,0,0,0,0,0],"k":100,"exact":true}"#
         let request =
             "POST /v1/libraries/\(library)/search/embedding HTTP/1.1\r\nHost: quire\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
-        func leave() {
-            guard let descriptor = connectLocally(port: quire.port) else { return }
-            _ = request.withCString { send(descriptor, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
-            close(descriptor)
-        }
         func isAnswered() -> Bool { (try? quire.search(library, for: [1, 0, 0, 0, 0, 0, 0, 0], count: 100, isExact: true))?.status == 200 }
         for _ in 0..<100 { #expect(isAnswered()) }
         let descriptors = try Footprint(of: responder).descriptors
         func leaveAll() throws {
-            for _ in 0..<leaving { leave() }
+            for _ in 0..<leaving { leave(quire, after: request) }
             // They may come faster than they are answered.
             try quire.waitUntil("a search is answered", isAnswered)
             try quire.waitUntil("descriptors are closed") { (try? Footprint(of: responder).descriptors) == descriptors }

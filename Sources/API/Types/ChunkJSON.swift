@@ -1,6 +1,7 @@
 import Database
 import JSON
 import Settings
+import Storage
 
 /// What a client changes of a chunk. A field that is absent or null stays as it is; of the custom fields those that are named change,
 /// and those that are null go.
@@ -70,14 +71,7 @@ struct ChunkCursor: CustomStringConvertible {
         }
     }
 
-    var description: String { Self.text(ends) + String(Self.border) + Self.text(followers) }
-
-    private static func text(_ numbers: [UInt64]) -> String {
-        numbers.map { number in
-            let digits = String(number, radix: 16)
-            return String(repeating: "0", count: Self.digits - digits.count) + digits
-        }.joined()
-    }
+    var description: String { [ends, followers].map { $0.map(\.hexadecimal).joined() }.joined(separator: String(Self.border)) }
 
     func start(in document: Document) -> Int {
         func index(_ low: UInt64) -> Int? { document.chunks.firstIndex { $0.id.low == low } }
