@@ -3,12 +3,18 @@
 phases=()
 # phase NAME COMMAND...: runs the command and remembers how long it took.
 phase() {
-    local name=$1 start=$SECONDS
+    local name=$1
+    phase_start=$SECONDS phase_name=$1
     shift
     echo "==> $name"
     "$@"
-    phases+=("$(printf '%6d s  %s' $((SECONDS - start)) "$name")")
+    phases+=("$(printf '%6d s  %s' $((SECONDS - phase_start)) "$name")")
+    # Tests that had to fail, because of a planted bug, are no failures of the phase.
+    phase_name= failures=
 }
+phase_name=
+# Of the tests that ran last.
+failures=
 
 tests=
 end_leftovers() {
@@ -21,6 +27,8 @@ report() {
     echo
     echo "==> seconds"
     printf '%s\n' "${phases[@]}"
+    [[ -z $phase_name ]] || printf '%6d s  %s: FAILED\n' $((SECONDS - phase_start)) "$phase_name"
+    [[ -z $failures ]] || printf '\n==> what failed\n%s\n' "$failures"
 }
 
 # run_tests LOG OPTIONS...: runs the tests that the options of `swift test` choose, and shows and keeps what they print.
@@ -42,5 +50,8 @@ run_tests() {
     echo "==> seconds of each suite (they run side by side)"
     sed -n 's/^.*Suite "\{0,1\}\(.*[^"]\)"\{0,1\} \(passed\|failed\) after \([0-9.]*\) seconds.*$/\3 \1/p' "$log" | sort -rn |
         awk '{ seconds = $1; $1 = ""; printf "%8.1f s %s\n", seconds, $0 }'
+    # Last, where it is seen without looking through a thousand lines.
+    failures=
+    ((status == 0)) || failures=$(grep -E -A 2 "recorded an issue|Fatal error|SUMMARY: |error: " "$log" | cut -c1-1000 | head -60) || true
     return "$status"
 }
