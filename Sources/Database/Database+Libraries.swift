@@ -52,12 +52,12 @@ package struct Page<Element: Sendable>: Sendable {
 extension Database {
     package func createLibrary(
         name: String, description: String?, metric: Metric, dimension: Int, model: String, fingerprint: [UInt8]? = nil,
-        index: IndexConfiguration = IndexConfiguration(.auto), text: TextOptions = TextOptions()
+        index: IndexConfiguration = IndexConfiguration(.auto), text: TextOptions = TextOptions(), minimumRecall: Double = 0
     ) throws(DatabaseError) -> LibraryView {
         precondition((1...Limits.maxDimension).contains(dimension), "checked by the caller")
         let record = LibraryRecord(
             id: .random(), name: name, description: description, metric: metric, dimension: dimension, model: model,
-            fingerprint: fingerprint, index: index, text: text, createdAt: .now())
+            fingerprint: fingerprint, index: index, text: text, minimumRecall: minimumRecall, createdAt: .now())
         return try commit(.createLibrary(record)).library
     }
 

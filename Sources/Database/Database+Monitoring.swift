@@ -20,6 +20,11 @@ package struct LibraryFigures: Sendable {
     package let busyFor: Duration?
     /// How many of the nearest its searches find; nil: all, or nobody has searched enough to say.
     package let recall: RecallEstimate?
+    /// What its searches are to find at least, and what they do for that; 0: whatever they find.
+    package let minimumRecall: Double
+    package let effort: SearchEffort
+    /// How often they were made to do more.
+    package let effortRaises: Int
 }
 
 /// All libraries at about one moment.
@@ -46,7 +51,8 @@ extension Database {
                     id: library.id, model: library.record.model, documents: library.documents.count, chunks: library.chunkCount,
                     index: library.vectors.statistics, freeRows: store.freeRows, vectorBytes: store.bytes,
                     textIndexBytes: library.texts.sizeInBytes,
-                    busyFor: busySince[ObjectIdentifier(library)].map { max(.zero, now - $0) }, recall: library.recall.estimate)
+                    busyFor: busySince[ObjectIdentifier(library)].map { max(.zero, now - $0) }, recall: library.recall.estimate,
+                    minimumRecall: library.record.minimumRecall, effort: library.recall.effort, effortRaises: library.recall.raises)
             }
         }
         return LibrariesFigures(libraries: libraries.map(figures), successors: successors.map(figures))

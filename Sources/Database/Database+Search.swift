@@ -53,16 +53,16 @@ extension Database {
     package func search(in id: LibraryID, _ query: SearchQuery) throws(DatabaseError) -> SearchResult {
         precondition(query.count > 0, "a search asks for something")
         let library = try existingLibrary(id)
-        let result = try library.lock.withReadLock { () throws(DatabaseError) in
+        let (result, minimum) = try library.lock.withReadLock { () throws(DatabaseError) in
             if query.mode != .keyword,
                 let problem = VectorStore.validate(query.vector.span, metric: library.metric, dimension: library.dimension)
             {
                 throw .invalidVector(problem, chunk: nil)
             }
             var search = LibrarySearch(library, query, eligible: query.filter.map { slots(passing: $0, in: library) })
-            return search.run()
+            return (search.run(), library.record.minimumRecall)
         }
-        if !result.isExact, query.filter == nil { recallEstimator.offer(query, of: library) }
+        if !result.isExact, query.filter == nil { recallEstimator.offer(query, of: library, minimum: minimum) }
         return result
     }
 

@@ -45,7 +45,7 @@ package final class Database: @unchecked Sendable {
     ///   - budget: what changes may take of memory and disk.
     ///   - memoryInUse: bytes of memory of the process.
     ///   - builderThreads: how many threads build indexes; 0: none are built.
-    ///   - recallInterval: how often, of each library, a search is looked at for the estimate of its recall.
+    ///   - recallSampling: how much is done to estimate recall.
     ///   - snapshotFailed: called when a snapshot that nobody waits for could not be taken; the log has everything still.
     ///   - storageFailed: called once, on the log's thread, when the storage failed for good; nothing is acknowledged after it.
     /// - Throws: `StorageError`, and `Thread.StartFailed`.
@@ -53,7 +53,7 @@ package final class Database: @unchecked Sendable {
         directory: String, fileSystem: any FileSystem = LocalFileSystem(), durability: DurabilityPolicy = .always,
         logOptions: LogOptions = LogOptions(), snapshotLogBytes: Int = 256 << 20, budget: Budget = .unlimited,
         memoryInUse: @escaping @Sendable () -> Int = processMemoryInUse, builderThreads: Int = 1,
-        recallInterval: Duration = .seconds(1), snapshotFailed: @escaping @Sendable (DatabaseError) -> Void = { _ in },
+        recallSampling: RecallSampling = RecallSampling(), snapshotFailed: @escaping @Sendable (DatabaseError) -> Void = { _ in },
         storageFailed: @escaping @Sendable (StorageError) -> Void = { _ in }
     ) throws {
         // As long as there is no log, a start that made the directory may have ended before that was on disk.
@@ -72,7 +72,7 @@ package final class Database: @unchecked Sendable {
         self.snapshots = snapshots
         self.growth = growth
         self.memoryInUse = memoryInUse
-        recallEstimator = RecallEstimator(interval: recallInterval)
+        recallEstimator = RecallEstimator(recallSampling)
         admission = Admission(budget, memoryInUse: memoryInUse) { () throws(StorageError) in try fileSystem.freeBytes(directory) }
         self.repository = repository
         do {

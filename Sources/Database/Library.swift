@@ -55,6 +55,10 @@ package final class Library: @unchecked Sendable {
         if let k1 = change.k1 { record.text.k1 = k1 }
         if let b = change.b { record.text.b = b }
         if let fingerprint = change.fingerprint { record.source.fingerprint = fingerprint }
+        if let minimum = change.minimumRecall {
+            record.minimumRecall = minimum
+            recall.forget()
+        }
         if !change.indexParameters.isEmpty {
             record.index = record.index.with(change.indexParameters)
             vectors.reconfigure(record.index)
@@ -72,6 +76,18 @@ package final class Library: @unchecked Sendable {
         formerIndex = vectors.isRebuilding ? old : nil
         recall.forget()
         touch(time, sequence)
+    }
+
+    /// What is asked of the vectors; without an `ef`, as much as it takes to find what the library wants to be found.
+    func vectorRequest(count: Int, ef: Int?, isExact: Bool = false, filter: RowSet? = nil) -> SearchRequest {
+        var request = SearchRequest(count: count, ef: ef, isExact: isExact, filter: filter)
+        guard ef == nil else { return request }
+        switch recall.effort {
+        case .configured: break
+        case .ef(let ef): request.ef = ef
+        case .exact: request.isExact = true
+        }
+        return request
     }
 
     /// What a builder should do next; nil: nothing.

@@ -95,7 +95,7 @@ struct LibrarySearch {
     // MARK: By vectors
 
     private mutating func byVector(_ count: Int) -> [Candidate] {
-        let request = SearchRequest(count: count + 1, ef: query.ef, isExact: query.isExact, filter: eligibleRows)
+        let request = library.vectorRequest(count: count + 1, ef: query.ef, isExact: query.isExact, filter: eligibleRows)
         let (neighbors, outcome) = nearestRows(count, request)
         self.outcome = outcome
         let near = neighbors.prefix { $0.distance <= query.threshold ?? .infinity }

@@ -93,7 +93,7 @@ extension Mutation {
         /// The one that is written; those before it stay readable.
         var version: UInt8 {
             switch self {
-            case .createLibrary, .updateLibrary: 4
+            case .createLibrary, .updateLibrary: 5
             case .putDocument: 2
             case .deleteLibrary, .deleteDocument, .updateDocument, .rebuildIndex, .beginReembedding, .stageDocument, .finishReembedding,
                 .cancelReembedding:
@@ -132,6 +132,7 @@ extension Mutation {
             writer.write(optional: change.k1)
             writer.write(optional: change.b)
             writer.write(optional: change.fingerprint)
+            writer.write(optional: change.minimumRecall)
             writer.write(time.milliseconds)
         case .deleteLibrary(let id), .cancelReembedding(let id):
             writer.write(id)
@@ -190,9 +191,10 @@ extension Mutation {
             let k1 = record.version < 3 ? nil : try reader.readOptionalNumber(in: TextOptions.k1Range)
             let b = record.version < 3 ? nil : try reader.readOptionalNumber(in: TextOptions.bRange)
             let fingerprint = record.version < 4 ? nil : try reader.readOptionalBytes()
+            let minimumRecall = record.version < 5 ? nil : try reader.readOptionalNumber(in: LibraryRecord.recallRange)
             let change = LibraryChange(
                 name: name, description: changesDescription ? .some(description) : nil, indexParameters: parameters, k1: k1, b: b,
-                fingerprint: fingerprint)
+                minimumRecall: minimumRecall, fingerprint: fingerprint)
             self = .updateLibrary(id, change, at: try reader.readTimestamp())
         case .deleteLibrary:
             self = .deleteLibrary(try reader.readID())
@@ -262,6 +264,7 @@ extension BinaryWriter {
         write(library.text.stopWords)
         write(library.text.stemmer)
         write(optional: library.source.fingerprint)
+        write(library.minimumRecall)
     }
 
     mutating func write(_ source: EmbeddingSource) {
@@ -397,9 +400,10 @@ extension BinaryReader {
         let createdAt = try readTimestamp()
         let text = version < 3 ? TextOptions() : try readTextOptions()
         let fingerprint = version < 4 ? nil : try readOptionalBytes()
+        let minimumRecall = version < 5 ? 0 : try readNumber(in: LibraryRecord.recallRange)
         return LibraryRecord(
             id: id, name: name, description: description, metric: metric, dimension: dimension, model: model,
-            fingerprint: fingerprint, index: index, text: text, createdAt: createdAt)
+            fingerprint: fingerprint, index: index, text: text, minimumRecall: minimumRecall, createdAt: createdAt)
     }
 
     mutating func readSource() throws(StorageError) -> EmbeddingSource {

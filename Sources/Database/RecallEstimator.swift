@@ -1,11 +1,21 @@
 import Locks
 import VectorSearch
 
+/// How much is done to estimate recall.
+package struct RecallSampling: Sendable {
+    /// Of each library a query is looked at every so often, at most.
+    package var interval = Duration.seconds(1)
+    /// For the time that a query takes, so many times as long is waited: of a processor a fiftieth is used.
+    package var restFactor = 49
+
+    package init() {}
+}
+
 /// Estimates the recall of searches that need not be exact: now and then the query of one is searched for again, as it was and with all
 /// vectors, on a thread of its own and beside everything else.
 ///
-/// Cost: a fiftieth of a processor at most, and of each library a query every `interval` at most. While that is searched for, writes to its
-/// library wait, as they do for an exact search that somebody asks for; libraries of more than `chunkLimit` are left alone therefore.
+/// Cost: as `RecallSampling` says. While a query is searched for, writes to its library wait, as they do for an exact search that somebody
+/// asks for; libraries of more than `chunkLimit` are left alone therefore.
 // Sound as Sendable: all mutable state is read and written under `lock`.
 final class RecallEstimator: @unchecked Sendable {
     /// A search that somebody made.
@@ -16,7 +26,7 @@ final class RecallEstimator: @unchecked Sendable {
         let ef: Int?
     }
 
-    private let interval: Duration
+    private let sampling: RecallSampling
     private let lock = Lock()
     /// There is a sample, or all is to end.
     private let changed = Condition()
@@ -26,16 +36,16 @@ final class RecallEstimator: @unchecked Sendable {
 
     private static let chunkLimit = 1_000_000
     private static let waitingLimit = 16
-    /// For the time that a query takes, so many times as long is waited.
-    private static let restFactor = 49
 
-    init(interval: Duration = .seconds(1)) {
-        self.interval = interval
+    init(_ sampling: RecallSampling) {
+        self.sampling = sampling
     }
 
     /// Takes the query of a search that was not exact and had no filter, unless one of its library was taken a moment ago.
-    func offer(_ query: SearchQuery, of library: Library) {
-        guard library.recall.isDue(every: interval) else { return }
+    ///
+    /// - Parameter minimum: the recall that the library wants; then only of a search that left `ef` to it.
+    func offer(_ query: SearchQuery, of library: Library, minimum: Double) {
+        guard query.ef == nil || minimum == 0, library.recall.isDue(every: sampling.interval) else { return }
         lock.withLock {
             guard !isStopped, samples.count < Self.waitingLimit else { return }
             // Where there is no room for a thread, nothing is estimated.
@@ -63,8 +73,8 @@ final class RecallEstimator: @unchecked Sendable {
     private func work() {
         while let sample = next() {
             let start = ContinuousClock.now
-            if let recall = Self.recall(sample) { sample.library.recall.add(recall) }
-            rest(until: .now + (.now - start) * Self.restFactor)
+            Self.look(at: sample)
+            rest(until: .now + (.now - start) * sampling.restFactor)
         }
     }
 
@@ -81,17 +91,18 @@ final class RecallEstimator: @unchecked Sendable {
         }
     }
 
-    /// The share of the nearest that a search finds; what is as far as the last of them is as good. `nil` where the search would be exact
-    /// by now, or is not to be repeated.
-    private static func recall(_ sample: Sample) -> Double? {
+    /// Finds out the share of the nearest that a search finds; what is as far as the last of them is as good. Nothing where the search would
+    /// be exact by now, or is not to be repeated.
+    private static func look(at sample: Sample) {
         let library = sample.library
-        return library.lock.withReadLock {
-            guard library.chunkCount <= chunkLimit else { return nil }
-            let found = library.vectors.search(sample.vector.span, SearchRequest(count: sample.count, ef: sample.ef))
-            guard !found.exact else { return nil }
+        library.lock.withReadLock {
+            guard library.chunkCount <= chunkLimit else { return }
+            let found = library.vectors.search(sample.vector.span, library.vectorRequest(count: sample.count, ef: sample.ef))
+            guard !found.exact else { return }
             let nearest = library.vectors.search(sample.vector.span, SearchRequest(count: sample.count, isExact: true)).neighbors
-            guard let last = nearest.last else { return nil }
-            return Double(found.neighbors.count { $0.distance <= last.distance }) / Double(nearest.count)
+            guard let last = nearest.last else { return }
+            let recall = Double(found.neighbors.count { $0.distance <= last.distance }) / Double(nearest.count)
+            library.recall.add(recall, minimum: library.record.minimumRecall, ef: found.ef)
         }
     }
 }

@@ -1,4 +1,5 @@
 import Locks
+import VectorSearch
 
 /// How many of the nearest chunks the searches of a library find.
 package struct RecallEstimate: Sendable, Equatable {
@@ -8,7 +9,19 @@ package struct RecallEstimate: Sendable, Equatable {
     package let searches: Int
 }
 
-/// What was found out about the recall of one library's index, as it is configured now.
+/// What searches that name no `ef` do, so that they find as many of the nearest as their library wants.
+package enum SearchEffort: Sendable, Equatable {
+    /// What the index is configured to.
+    case configured
+    /// A graph keeps so many candidates.
+    case ef(Int)
+    /// All vectors are compared.
+    case exact
+}
+
+/// What was found out about the recall of one library's index, as it is configured now; and the guard that has searches look at more
+/// when they find less than the library wants. It never has them look at less again: one that went to and fro would be below the minimum
+/// half of the time.
 // Sound as Sendable: all mutable state is read and written under `lock`.
 final class RecallHistory: @unchecked Sendable {
     private let lock = Lock()
@@ -16,6 +29,8 @@ final class RecallHistory: @unchecked Sendable {
     /// Of the last searches, as a ring.
     private var recalls: [Double] = []
     private var next = 0
+    private var currentEffort = SearchEffort.configured
+    private var raiseCount = 0
 
     /// The searches that an estimate is made of, at most, and at least.
     private static let window = 50
@@ -31,12 +46,34 @@ final class RecallHistory: @unchecked Sendable {
         }
     }
 
-    func add(_ recall: Double) {
+    /// - Parameters:
+    ///   - minimum: what the library wants.
+    ///   - ef: the candidates that the search kept; nil: of an index that keeps none.
+    func add(_ recall: Double, minimum: Double, ef: Int?) {
         lock.withLock {
             if recalls.count < Self.window { recalls.append(recall) } else { recalls[next] = recall }
             next = (next + 1) % Self.window
+            guard isSurelyBelow(minimum) else { return }
+            let most = IndexParameter.efSearch.range.upperBound
+            if let ef, ef < most { currentEffort = .ef(min(2 * ef, most)) } else { currentEffort = .exact }
+            raiseCount += 1
+            (recalls, next) = ([], 0)
         }
     }
+
+    /// Whether it is not by chance that these searches found less: their mean is below by two of its standard errors.
+    private func isSurelyBelow(_ minimum: Double) -> Bool {
+        guard recalls.count >= Self.fewest else { return false }
+        let count = Double(recalls.count)
+        let mean = recalls.reduce(0, +) / count
+        let variance = recalls.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
+        return mean + 2 * (variance / count).squareRoot() < minimum
+    }
+
+    var effort: SearchEffort { lock.withLock { currentEffort } }
+
+    /// How often searches were made to look at more.
+    var raises: Int { lock.withLock { raiseCount } }
 
     /// `nil` while too few searches were looked at.
     var estimate: RecallEstimate? {
@@ -46,8 +83,8 @@ final class RecallHistory: @unchecked Sendable {
         }
     }
 
-    /// Said when the index is configured anew.
+    /// Said when the index is configured anew, or something else is wanted.
     func forget() {
-        lock.withLock { (recalls, next) = ([], 0) }
+        lock.withLock { (recalls, next, currentEffort, raiseCount) = ([], 0, .configured, 0) }
     }
 }

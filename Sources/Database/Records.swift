@@ -16,11 +16,16 @@ package struct LibraryRecord: Sendable, Equatable {
     package var index: IndexConfiguration
     /// How texts are analysed, which never changes, and ranked.
     package var text: TextOptions
+    /// The share of the nearest that searches are to find, in `recallRange`; 0: whatever the index finds.
+    package var minimumRecall: Double
     package let createdAt: Timestamp
+
+    package static let recallRange = 0.0...1.0
 
     package init(
         id: LibraryID, name: String, description: String?, metric: Metric, dimension: Int, model: String,
-        fingerprint: [UInt8]? = nil, index: IndexConfiguration, text: TextOptions = TextOptions(), createdAt: Timestamp
+        fingerprint: [UInt8]? = nil, index: IndexConfiguration, text: TextOptions = TextOptions(), minimumRecall: Double = 0,
+        createdAt: Timestamp
     ) {
         self.id = id
         self.name = name
@@ -29,6 +34,7 @@ package struct LibraryRecord: Sendable, Equatable {
         self.source = EmbeddingSource(model: model, dimension: dimension, fingerprint: fingerprint)
         self.index = index
         self.text = text
+        self.minimumRecall = minimumRecall
         self.createdAt = createdAt
     }
 
@@ -61,18 +67,21 @@ package struct LibraryChange: Sendable, Equatable {
     /// Other constants of BM25.
     package var k1: Double?
     package var b: Double?
+    /// Another share of the nearest to be found; 0: whatever the index finds.
+    package var minimumRecall: Double?
     /// Of the source of its vectors.
     package var fingerprint: [UInt8]?
 
     package init(
         name: String? = nil, description: String?? = nil, indexParameters: [IndexParameter: Int] = [:], k1: Double? = nil,
-        b: Double? = nil, fingerprint: [UInt8]? = nil
+        b: Double? = nil, minimumRecall: Double? = nil, fingerprint: [UInt8]? = nil
     ) {
         self.name = name
         self.description = description
         self.indexParameters = indexParameters
         self.k1 = k1
         self.b = b
+        self.minimumRecall = minimumRecall
         self.fingerprint = fingerprint
     }
 }

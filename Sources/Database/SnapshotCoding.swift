@@ -19,20 +19,33 @@ enum SnapshotCoding {
         case documents = 5
         /// Begins a library without a fingerprint.
         case unmarkedLibrary = 6
+        /// Begins a library without a minimum of recall, and the successor of one.
+        case unguardedLibrary = 8
+        case unguardedSuccessor = 9
         /// Begins a library: all sections up to the next one are its own.
-        case library = 8
+        case library = 10
         /// Begins the successor of the library before it.
-        case successor = 9
+        case successor = 11
 
         /// The index of texts, made anew from these without it. Before the vectors, so that it is decoded while they are read.
         case texts = 7
 
         var isSkippable: Bool { self == .index || self == .texts }
 
-        var beginsLibrary: Bool { [.plainLibrary, .unmarkedLibrary, .library, .successor].contains(self) }
+        var beginsLibrary: Bool { libraryVersion != nil }
 
-        /// Of the record "create library" whose fields such a section has.
-        fileprivate var libraryVersion: UInt8 { self == .plainLibrary ? 2 : self == .unmarkedLibrary ? 3 : 4 }
+        var beginsSuccessor: Bool { self == .unguardedSuccessor || self == .successor }
+
+        /// Of the record "create library" whose fields such a section has; nil: it begins none.
+        fileprivate var libraryVersion: UInt8? {
+            switch self {
+            case .plainLibrary: 2
+            case .unmarkedLibrary: 3
+            case .unguardedLibrary, .unguardedSuccessor: 4
+            case .library, .successor: 5
+            case .plainDocuments, .documents, .texts, .vectors, .index: nil
+            }
+        }
     }
 
     /// A section of documents ends with the one that passes this size.
@@ -114,7 +127,7 @@ extension SnapshotCoding {
     static func readLibrary(_ payload: [UInt8], _ type: SectionType) throws(StorageError) -> LibraryHead {
         var reader = BinaryReader(payload)
         let head = LibraryHead(
-            record: try reader.readLibrary(version: type.libraryVersion), created: try reader.readSequence(),
+            record: try reader.readLibrary(version: type.libraryVersion!), created: try reader.readSequence(),
             changed: try reader.readSequence(), updatedAt: try reader.readTimestamp(), documentCount: Int(try reader.readUInt32()),
             rowCount: Int(try reader.readUInt32()))
         try reader.finish()
@@ -189,7 +202,7 @@ struct SnapshotLoader {
         }
         guard pending != nil else { throw malformed("a section before the first library") }
         switch type {
-        case .library, .unmarkedLibrary, .plainLibrary, .successor: break
+        case .plainLibrary, .unmarkedLibrary, .unguardedLibrary, .unguardedSuccessor, .library, .successor: break
         case .documents, .plainDocuments: try takeDocuments(section.payload, type)
         case .vectors: try takeVectors(section.payload)
         case .index:
@@ -205,14 +218,14 @@ struct SnapshotLoader {
         // The vectors follow, so rows that the file has no room for are never given memory.
         let vectorBytes = head.rowCount * head.record.dimension * MemoryLayout<Float>.stride
         guard head.rowCount <= VectorStore.maxRows, vectorBytes <= reader.size,
-            type == .successor || repository.library(head.record.id) == nil
+            type.beginsSuccessor || repository.library(head.record.id) == nil
         else {
             throw malformed("an impossible library")
         }
         try check(head.created, head.changed)
         return Pending(
             library: Library(head.record, createdAt: head.created, changedAt: head.changed, head.updatedAt),
-            isSuccessor: type == .successor, documentCount: head.documentCount, rowCount: head.rowCount,
+            isSuccessor: type.beginsSuccessor, documentCount: head.documentCount, rowCount: head.rowCount,
             references: Array(repeating: 0, count: head.rowCount))
     }
 

@@ -144,14 +144,15 @@ struct IssueTests {
 
     private func figures(
         _ kind: IndexKind = .auto, indexed: Int = 0, pending: Int = 0, free: Int = 0, busyFor: Duration? = nil, chunks: Int = 1,
-        recall: Double? = nil
+        recall: Double? = nil, effort: SearchEffort = .configured
     ) -> LibraryFigures {
         let index = IndexedStatistics(
             kind: kind, active: .bruteForce, quantization: .none, state: .ready, indexed: indexed, pending: pending, progress: 1, bytes: 0,
             details: [], target: nil)
         return LibraryFigures(
             id: .random(), model: "external", documents: 1, chunks: chunks, index: index, freeRows: free, vectorBytes: 0, textIndexBytes: 0,
-            busyFor: busyFor, recall: recall.map { RecallEstimate(recall: $0, searches: 10) })
+            busyFor: busyFor, recall: recall.map { RecallEstimate(recall: $0, searches: 10) }, minimumRecall: 0.9,
+            effort: effort, effortRaises: effort == .configured ? 0 : 3)
     }
 
     @Test("a library is spoken of when its index takes long, misses much, or is none though it is large, or half of it is free")
@@ -170,6 +171,8 @@ struct IssueTests {
         #expect(found(figures(.hnsw, indexed: 5, pending: 20_000)) == [])
         #expect(found(figures(.hnsw, indexed: 5, recall: 0.89)) == ["recall_low"])
         #expect(found(figures(.hnsw, indexed: 5, recall: 0.9)) == [])
+        #expect(found(figures(.hnsw, indexed: 5, effort: .ef(512))) == ["recall_guarded"])
+        #expect(found(figures(.lsh, indexed: 5, effort: .exact)) == ["recall_guarded"])
         #expect(found(figures(.bruteForce, indexed: 200_000)) == ["no_index"])
         #expect(found(figures(.bruteForce, indexed: 199_999)) == [])
         #expect(found(figures(.auto, indexed: 200_000)) == [])
@@ -204,7 +207,7 @@ struct IssueTests {
         var figures = figures()
         figures = LibraryFigures(
             id: figures.id, model: "gone", documents: 1, chunks: 1, index: figures.index, freeRows: 0, vectorBytes: 0, textIndexBytes: 0,
-            busyFor: nil, recall: nil)
+            busyFor: nil, recall: nil, minimumRecall: 0, effort: .configured, effortRaises: 0)
         var finder = IssueFinder(server.service, figures: LibrariesFigures(libraries: [figures], successors: []))
         finder.find()
 

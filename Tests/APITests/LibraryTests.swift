@@ -24,7 +24,7 @@ struct LibraryTests {
             metadata == [
                 "description": nil, "index_type": "auto", "index_params": ["m": 16, "ef_construction": 200, "ef_search": 64],
                 "metric": "cosine", "quantization": "none", "embedding_model": "all-minilm-l6-v2", "embedding_dimension": 384,
-                "text": ["k1": 1.2, "b": 0.75, "stop_words": true, "stemmer": true],
+                "min_recall": 0, "text": ["k1": 1.2, "b": 0.75, "stop_words": true, "stemmer": true],
             ])
     }
 
@@ -42,6 +42,23 @@ struct LibraryTests {
         #expect(metadata["metric"] == "l2")
         #expect(metadata["embedding_model"] == "embed-english-v3.0")
         #expect(metadata["embedding_dimension"] == 1024)
+    }
+
+    @Test("the recall that a library wants is chosen when it is made or later, is kept by changes of other things, and goes with 0")
+    func minimumRecall() throws {
+        let server = try TestServer()
+        let made = server.post("/v1/libraries", ["name": "n", "embedding_dimension": 3, "min_recall": 0.95])
+        let path = try #require(made.headers[.location])
+        func metadata(_ reply: Reply) -> JSON? { reply.json["metadata"]?["min_recall"] }
+
+        #expect(metadata(made) == 0.95)
+        #expect(metadata(server.patch(path, ["name": "other", "min_recall": nil])) == 0.95)
+        #expect(metadata(server.patch(path, ["min_recall": 1])) == 1)
+        for refused in ["1.01", "-0.1", "\"0.9\"", "true"] {
+            #expect(server.send(.patch, path, text: #"{"min_recall":\#(refused)}"#).locations == ["body.min_recall"], "\(refused)")
+        }
+        #expect(metadata(server.get(path)) == 1)
+        #expect(metadata(server.patch(path, ["min_recall": 0])) == 0)
     }
 
     @Test(

@@ -126,7 +126,8 @@ private struct ModelRun {
         let parameters: [[IndexParameter: Int]] = [[:], [.efSearch: 7], [.nprobe: 2], [.m: 8]]
         let change = LibraryChange(
             name: names.randomElement(using: &generator)!, description: descriptions.randomElement(using: &generator)!,
-            indexParameters: parameters.randomElement(using: &generator)!)
+            indexParameters: parameters.randomElement(using: &generator)!,
+            minimumRecall: [nil, 0, 0.5].randomElement(using: &generator)!)
         try settle(id)
         let refusal = model.refusal(of: .updateLibrary(id, change, at: .now()), .error, limit: 0, expecting: expected)
         expect(refusal, &totals) { database throws(DatabaseError) in

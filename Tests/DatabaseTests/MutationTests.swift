@@ -237,13 +237,14 @@ extension SplitMix {
                     id: id(), name: text(), description: optional { $0.text() }, metric: Metric.allCases.randomElement(using: &self)!,
                     dimension: Int.random(in: 1...Limits.maxDimension, using: &self), model: text(),
                     fingerprint: optional { $0.list { UInt8.random(in: 0...255, using: &$0) } },
-                    index: index(), createdAt: time()))
+                    index: index(), minimumRecall: Double.random(in: 0...1, using: &self), createdAt: time()))
         case 1:
             .updateLibrary(
                 id(),
                 LibraryChange(
                     name: optional { $0.text() }, description: optional { $0.optional { $0.text() } },
                     indexParameters: parameters(of: IndexParameter.allCases),
+                    minimumRecall: optional { Double.random(in: 0...1, using: &$0) },
                     fingerprint: optional { $0.list { UInt8.random(in: 0...255, using: &$0) } }), at: time())
         case 2:
             .deleteLibrary(id())

@@ -16,7 +16,7 @@ struct StoredDirectoryTests {
 
     @Test("there is one for each version of the format")
     func versions() {
-        let records = (1...5).map { "records-\($0)" }
+        let records = (1...6).map { "records-\($0)" }
         #expect(StoredDirectory.names == records + ["segments-2", "snapshots-1", "snapshots-2"])
     }
 

@@ -16,6 +16,7 @@ struct ServerIssue: Equatable {
     enum Code: String, CaseIterable {
         case indexBuildingLong = "index_building_long"
         case recallLow = "recall_low"
+        case recallGuarded = "recall_guarded"
         case noIndex = "no_index"
         case freeRows = "free_rows"
         case snapshotFailed = "snapshot_failed"

@@ -29,7 +29,8 @@ struct LibraryRoutes {
         let body = try NewLibrary(request.jsonReader(), service.catalogue, defaultModel: service.settings.embeddingModel)
         let library = try database.createLibrary(
             name: body.name, description: body.description, metric: body.metric, dimension: body.dimension, model: body.model,
-            fingerprint: fingerprint(of: body.model), index: body.index, text: body.text)
+            fingerprint: fingerprint(of: body.model), index: body.index, text: body.text,
+            minimumRecall: body.minimumRecall)
         return respond(.created, library)
     }
 

@@ -28,6 +28,7 @@ extension JSONWriter {
                 json.member("metric", library.record.metric.rawValue)
                 json.member("embedding_model", library.record.model)
                 json.member("embedding_dimension", library.record.dimension)
+                json.member("min_recall", library.record.minimumRecall)
                 json.key("text")
                 json.object { json in
                     json.member("k1", library.record.text.k1)
@@ -74,6 +75,7 @@ struct NewLibrary {
     let dimension: Int
     let metric: Metric
     let text: TextOptions
+    let minimumRecall: Double
 
     static let nameLength = 1...255
     static let descriptionLength = 0...10_000
@@ -85,6 +87,7 @@ struct NewLibrary {
         var embedding: (model: String, dimension: Int)?
         var metric: Metric?
         var text = TextOptions()
+        var minimumRecall: Double?
         reader.readObject { object in
             name = object.required("name") { $0.string(length: Self.nameLength) }
             description = object.optional("description") { $0.string(length: Self.descriptionLength) }
@@ -92,6 +95,7 @@ struct NewLibrary {
             embedding = Self.readEmbedding(&object, catalogue, defaultModel)
             metric = object.optional("metric") { $0.choice(of: Metric.self) }
             text = object.optional("text") { $0.textOptions() } ?? text
+            minimumRecall = object.optional("min_recall") { $0.number(in: LibraryRecord.recallRange) }
         }
         try reader.finish()
         self.name = name!
@@ -100,6 +104,7 @@ struct NewLibrary {
         (self.model, self.dimension) = embedding!
         self.metric = metric ?? .cosine
         self.text = text
+        self.minimumRecall = minimumRecall ?? 0
     }
 
     /// A dimension alone makes a library of precomputed vectors; with a model it must be the model's. `nil` after a problem.
@@ -164,6 +169,7 @@ extension LibraryChange {
                 }
                 return true
             }
+            change.minimumRecall = object.optional("min_recall") { $0.number(in: LibraryRecord.recallRange) }
         }
         try reader.finish()
         self = change

@@ -141,7 +141,7 @@ extension Inspection.Item {
             return
         }
         switch type {
-        case .library, .unmarkedLibrary, .plainLibrary, .successor:
+        case .plainLibrary, .unmarkedLibrary, .unguardedLibrary, .unguardedSuccessor, .library, .successor:
             let head = try? SnapshotCoding.readLibrary(section.payload, type!)
             library = head?.record
             text = head?.summary ?? "it makes no sense"

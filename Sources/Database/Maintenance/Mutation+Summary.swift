@@ -70,6 +70,7 @@ extension LibraryChange {
         let parts = [
             name.map { "name \"\($0)\"" }, description.map { $0.map { "description \"\($0)\"" } ?? "no description" },
             indexParameters.isEmpty ? nil : "parameters of the index", k1.map { "k1 \($0)" }, b.map { "b \($0)" },
+            minimumRecall.map { "minimum of recall \($0)" },
             fingerprint.map { _ in "fingerprint of its model" },
         ]
         return parts.compactMap { $0 }.map { ", \($0)" }.joined()

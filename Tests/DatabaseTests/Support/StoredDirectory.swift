@@ -44,7 +44,7 @@ enum StoredDirectory {
         _ = try database.takeSnapshot()
         try database.rebuildIndex(of: first, as: IndexConfiguration(.ivf, chosen: [.nlist: 2]))
         try database.waitUntilIndexed(first)
-        _ = try database.updateLibrary(second, LibraryChange(indexParameters: [.efSearch: 30], b: 0.25, fingerprint: [1, 2, 3]))
+        _ = try database.updateLibrary(second, LibraryChange(indexParameters: [.efSearch: 30], b: 0.25, minimumRecall: 0.5, fingerprint: [1, 2, 3]))
         try database.reembed(first, second)
         _ = try database.takeSnapshot()
         try database.deleteDocument(.number(3))
@@ -138,6 +138,7 @@ extension Database {
                     + "sequences \(library.createdSequence) \(library.sequence)")
             lines.append("  index \(record.index.kind.rawValue)\(record.index.chosenText)")
             if record.text != TextOptions() { lines.append("  \(record.text)") }
+            if record.minimumRecall != 0 { lines.append("  minimum of recall \(record.minimumRecall)") }
             if let fingerprint = record.source.fingerprint { lines.append("  fingerprint \(fingerprint)") }
             if let successor = repository.successor(of: record.id).map(DumpedSuccessor.init) {
                 let source = successor.source

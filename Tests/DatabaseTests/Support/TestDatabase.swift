@@ -40,9 +40,11 @@ final class TestDatabase: @unchecked Sendable {
     }
 
     func open() throws {
+        var recallSampling = RecallSampling()
+        (recallSampling.interval, recallSampling.restFactor) = (.zero, 0)
         current = try Database(
             directory: directory.path, fileSystem: fileSystem, snapshotLogBytes: snapshotLogBytes, budget: budget,
-            memoryInUse: memoryInUse, builderThreads: builderThreads, recallInterval: .zero,
+            memoryInUse: memoryInUse, builderThreads: builderThreads, recallSampling: recallSampling,
             storageFailed: { [storageFailures] error in storageFailures.update { $0.append(error) } })
     }
 
