@@ -116,7 +116,7 @@ struct MutationTests {
     func refusesUnknownTypes() {
         let payload = LogRecord(.deleteLibrary(.number(1))).payload
 
-        for (type, version) in [(7, 1), (255, 1), (1, 5), (3, 2), (3, 0)] as [(UInt8, UInt8)] {
+        for (type, version) in [(7, 1), (255, 1), (1, 6), (3, 2), (3, 0)] as [(UInt8, UInt8)] {
             #expect(throws: StorageError.unsupportedRecord(type: type, version: version)) {
                 try Mutation(record: LogRecord(type: type, version: version, flags: [], sequence: .zero, payload: payload))
             }
@@ -156,8 +156,8 @@ struct MutationTests {
         #expect(
             try read(2, change.bytes)
                 == .updateLibrary(id, LibraryChange(name: "new", description: .some(nil)), at: Timestamp(milliseconds: 100)))
-        // What is written of them today is version 4, and none is taken for another.
-        #expect(created.recordType.version == 4)
+        // What is written of them today is version 5, and none is taken for another.
+        #expect(created.recordType.version == 5)
         #expect(throws: StorageError.self) { try read(1, library.bytes, version: 2) }
         #expect(throws: StorageError.self) { try read(1, created.encoded(), version: 2) }
         #expect(throws: StorageError.self) { try read(2, change.bytes, version: 3) }

@@ -123,6 +123,7 @@ struct Model {
                 if let name = change.name { library.record.name = name }
                 if let description = change.description { library.record.description = description }
                 library.record.index = library.record.index.with(change.indexParameters)
+                library.record.minimumRecall = change.minimumRecall ?? library.record.minimumRecall
             }
         case .rebuildIndex(let id, let index, let time):
             touch(id, time) { $0.record.index = index }
