@@ -25,7 +25,7 @@ struct Exchange {
 
     /// Reads a request from `connection`, answers it and closes the connection.
     func run(on connection: Int32) {
-        setTimeouts(of: connection, to: configuration.socketTimeout)
+        setTimeouts(of: connection, to: configuration.headTimeout)
         // libfcgi keeps the address, so it has to stay the same.
         let library = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
         defer { library.deallocate() }
@@ -40,6 +40,7 @@ struct Exchange {
         // another from descriptor -1, and returns that error.
         guard FCGX_Accept_r(library) == 0 else { return }
         library.pointee.keepConnection = 0
+        setTimeouts(of: connection, to: configuration.socketTimeout)
 
         answer(library.pointee, on: connection)
         // Frees and closes. FCGX_Finish_r would first end the reply properly, also where there is none to end.

@@ -16,7 +16,10 @@ package struct FastCGIConfiguration: Sendable {
     package var maxBodyBytes: Int
     /// How much of a body that will not be used is read so that nginx can be answered before the connection is closed.
     package var maxDiscardedBytes: Int
-    /// The longest wait for the other side within one read or write.
+    /// The longest wait for more of what comes before the body. nginx sends it as soon as it has connected, so that whoever is silent then
+    /// is not worth a worker for longer.
+    package var headTimeout: Duration
+    /// The longest wait for the other side within one read or write after that.
     package var socketTimeout: Duration
     /// The longest time that reading one body may take; bounds a client that sends a byte now and then.
     package var bodyTimeout: Duration
@@ -31,13 +34,15 @@ package struct FastCGIConfiguration: Sendable {
     package init(
         listeningDescriptor: Int32 = 0, workerThreads: Int, queueLimit: Int? = nil, queueTimeout: Duration = .seconds(2),
         maxStreams: Int? = nil, maxBodyBytes: Int,
-        maxDiscardedBytes: Int = 64 << 20, socketTimeout: Duration = .seconds(30), bodyTimeout: Duration = .seconds(120),
+        maxDiscardedBytes: Int = 64 << 20, headTimeout: Duration = .seconds(5), socketTimeout: Duration = .seconds(30),
+        bodyTimeout: Duration = .seconds(120),
         streamTimeout: Duration = .seconds(330), lingerTimeout: Duration = .seconds(2), stackBytes: Int = 2 << 20
     ) {
         precondition(workerThreads > 0, "a server without workers answers nobody")
         precondition(maxBodyBytes >= 0 && maxDiscardedBytes >= 0, "sizes are not negative")
         precondition(
-            min(socketTimeout, streamTimeout) >= .milliseconds(1) && bodyTimeout > .zero, "a timeout of zero would mean none at all")
+            min(headTimeout, socketTimeout, streamTimeout) >= .milliseconds(1) && bodyTimeout > .zero,
+            "a timeout of zero would mean none at all")
         precondition(stackBytes >= 1 << 20, "handlers may rely on 1 MB of stack")
         self.listeningDescriptor = listeningDescriptor
         precondition((queueLimit ?? 0) >= 0 && queueTimeout > .zero, "nobody waits for a negative time, or in a negative number")
@@ -48,6 +53,7 @@ package struct FastCGIConfiguration: Sendable {
         self.maxStreams = maxStreams ?? max(1, workerThreads / 2)
         self.maxBodyBytes = maxBodyBytes
         self.maxDiscardedBytes = maxDiscardedBytes
+        self.headTimeout = min(headTimeout, socketTimeout)
         self.socketTimeout = socketTimeout
         self.bodyTimeout = bodyTimeout
         self.streamTimeout = streamTimeout

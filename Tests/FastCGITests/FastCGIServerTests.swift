@@ -214,6 +214,26 @@ import Testing
         #expect(fixture.handled.count == 1 && fixture.rejections.isEmpty)
     }
 
+    @Test("who says nothing of a request has a worker for the shorter timeout, who is slow with its body for the longer one")
+    func dropsSilentConnectionsSooner() throws {
+        // More connections than threads.
+        let fixture = try ServerFixture(workers: 1, queueLimit: 0, headTimeout: .milliseconds(200), socketTimeout: .seconds(20))
+        let slow = fixture.socket.connect()
+        slow.send(Records.begin() + Records.parameters(Records.post("/", length: 2)) + Records.body([1]))
+        let silent = (0..<20).map { number in
+            let client = fixture.socket.connect()
+            client.send(number % 2 == 0 ? [] : Records.begin())
+            return client
+        }
+
+        for client in silent { #expect(client.receive().isClosed) }
+        slow.send(Records.body([2]) + Records.record(5, []))
+
+        #expect(slow.receive().body == "POST /")
+        fixture.finish()
+        #expect(fixture.handled.count == 1 && fixture.rejections.isEmpty)
+    }
+
     @Test("what is no FastCGI is dropped, and the next request is served")
     func dropsGarbage() throws {
         let fixture = try ServerFixture()

@@ -22,7 +22,7 @@ final class ServerFixture: Sendable {
         socket: ListeningSocket = ListeningSocket(), workers: Int = 2, queueLimit: Int? = nil, queueTimeout: Duration = .seconds(20),
         maxBodyBytes: Int = 1 << 20, maxDiscardedBytes: Int = 1 << 24,
         maxStreams: Int? = nil, classesArePaths: Bool = false,
-        socketTimeout: Duration = .seconds(20), bodyTimeout: Duration = .seconds(20),
+        headTimeout: Duration = .seconds(20), socketTimeout: Duration = .seconds(20), bodyTimeout: Duration = .seconds(20),
         streamTimeout: Duration = .seconds(20), lingerTimeout: Duration = .seconds(60), stream: RequestHandler? = nil,
         handler: @escaping @Sendable (Request) -> Response = { Response(status: .ok, body: Array("\($0.method) \($0.path)".utf8)) }
     ) throws {
@@ -32,8 +32,8 @@ final class ServerFixture: Sendable {
         server = try FastCGIServer(
             configuration: FastCGIConfiguration(
                 listeningDescriptor: socket.descriptor, workerThreads: workers, queueLimit: queueLimit, queueTimeout: queueTimeout,
-                maxStreams: maxStreams, maxBodyBytes: maxBodyBytes, maxDiscardedBytes: maxDiscardedBytes, socketTimeout: socketTimeout,
-                bodyTimeout: bodyTimeout,
+                maxStreams: maxStreams, maxBodyBytes: maxBodyBytes, maxDiscardedBytes: maxDiscardedBytes, headTimeout: headTimeout,
+                socketTimeout: socketTimeout, bodyTimeout: bodyTimeout,
                 streamTimeout: streamTimeout, lingerTimeout: lingerTimeout),
             rejected: { rejection, request in
                 record.rejections.withLock { $0.append(rejection) }
