@@ -6,14 +6,20 @@ import Testing
 /// those alone that were under way, each of which is told so.
 @Suite("Faults: restarts under load", .serialized)
 struct RestartTests {
-    @Test("four graceful restarts of the responder fail no request, and nobody waits longer than it is away and 50 ms")
+    @Test(
+        "four graceful restarts of the responder fail no request, it ends within five seconds each time, and nobody waits longer than it is away and 50 ms"
+    )
     func graceful() throws {
         let clients = try LoadedServer(clients: 8)
+        var ends: [Duration] = []
         var gaps: [Duration] = []
-        for _ in 0..<4 {
+        for round in 0..<4 {
             let first = try #require(clients.quire.responder)
             let signal = ContinuousClock.now
-            clients.quire.signalServer(SIGHUP)
+            // To the supervisor, which replaces the responder; or to the responder itself, as an operator would by mistake.
+            if round % 2 == 0 { clients.quire.signalServer(SIGHUP) } else { kill(first, SIGTERM) }
+            try clients.quire.waitUntil("the responder has ended") { kill(first, 0) != 0 }
+            ends.append(ContinuousClock.now - signal)
             try clients.quire.waitUntil("the responder is replaced") { clients.quire.responder.map { $0 != first } ?? false }
             try clients.waitForAnswers(200)
             gaps.append(try #require(clients.firstAnswerOfSuccessor(after: signal)) - signal)
@@ -21,13 +27,111 @@ struct RestartTests {
         let answers = try clients.stop()
 
         #expect(answers.allSatisfy { $0.status == 200 || $0.status == 201 }, "\(answers.statuses)")
+        #expect(ends.max()! <= .seconds(5))
         let longest = try #require(answers.map(\.time).max())
         #expect(longest <= gaps.max()! + .milliseconds(50))
         #expect(try clients.storedDocuments() == answers.count { $0.status == 201 })
         report("four graceful restarts under load: failed requests", "0 of \(answers.count)")
         report(
-            "four graceful restarts under load: longest wait, longest restart",
-            "\(longest.inMilliseconds) ms, \(gaps.max()!.inMilliseconds) ms")
+            "four graceful restarts under load: longest wait, longest restart, longest time to end",
+            "\(longest.inMilliseconds) ms, \(gaps.max()!.inMilliseconds) ms, \(ends.max()!.inMilliseconds) ms")
+    }
+
+    @Test(
+        "a responder that is told to end does so within five seconds without taking a processor for it, idle or held up by connections on which nobody speaks",
+        // Only root can reach the socket of a server.
+        arguments: geteuid() == 0 ? [0, 3] : [0])
+    func quietEnd(silentConnections: Int) throws {
+        let quire = try QuireInstance(noModel)
+        _ = try quire.createLibrary()
+        let silent = try (0..<silentConnections).map { _ in try SilentConnection(to: quire) }
+        // Whoever came before has a worker by now.
+        #expect(try quire.get("/ready").status == 200)
+        let responder = try #require(quire.responder)
+        let before = try ProcessorTime(of: responder)
+        let endedBefore = try ProcessorTime(of: before.parent).ended
+
+        let signal = ContinuousClock.now
+        kill(responder, SIGTERM)
+        try quire.waitUntil("the responder has ended") { kill(responder, 0) != 0 }
+        let time = ContinuousClock.now - signal
+
+        let used = try ProcessorTime(of: before.parent).ended - endedBefore - before.own
+        withExtendedLifetime(silent) {}
+        #expect(time <= .seconds(5))
+        // One thread that spins takes as long as there is to wait. Without anybody to wait for, closing the log is all there is to do.
+        #expect(used <= .milliseconds(500))
+        try quire.waitUntilReady()
+        report(
+            "SIGTERM to a responder with \(silentConnections) silent connections: time to end, time on a processor",
+            "\(time.inMilliseconds) ms, \(used.inMilliseconds) ms")
+    }
+
+    @Test(
+        "five reloads of nginx under load of eight clients that keep their connections fail nothing; at most five connections a reload are closed just when one is used again"
+    )
+    func keptConnections() throws {
+        struct Tally {
+            var statuses: [Int: Int] = [:]
+            var failures: [String] = []
+            /// Requests on a connection that was closed at that moment, by whether they write.
+            var resets = [false: 0, true: 0]
+            var openings = 0
+        }
+        let quire = try QuireInstance(noModel)
+        let library = try quire.createVectorLibrary(dimension: 3)
+        let isOver = Shared(false)
+        let tallies = (0..<8).map { _ in Shared(Tally()) }
+        let clients = tallies.indices.map { number in
+            let (tally, writes) = (tallies[number], number % 2 == 1)
+            let path = "/v1/libraries/\(library)/" + (writes ? "documents/with-embeddings" : "search/embedding")
+            let body = writes ? #"{"title":"t","chunks":[{"text":"a","embedding":[1,2,3]}]}"# : #"{"embedding":[1,2,3]}"#
+            return Background {
+                let connection = KeptConnection(port: quire.port)
+                while !isOver.current {
+                    let result = Result { try connection.post(path, body) }
+                    tally.update { tally in
+                        tally.openings = connection.openings
+                        switch result {
+                        case .success(let reply?): tally.statuses[reply.status, default: 0] += 1
+                        case .success(nil): tally.resets[writes]! += 1
+                        case .failure(let error): tally.failures.append("\(error)")
+                        }
+                    }
+                }
+            }
+        }
+        func resets() -> Int { tallies.reduce(0) { $0 + $1.current.resets.values.reduce(0, +) } }
+        func answers() -> Int { tallies.reduce(0) { $0 + $1.current.statuses.values.reduce(0, +) } }
+
+        var resetsOfReloads: [Int] = []
+        for _ in 1...5 {
+            let goal = answers() + 200
+            try quire.waitUntil("200 more answers") { answers() >= goal }
+            let (openingsBefore, resetsBefore) = (tallies.map(\.current.openings), resets())
+            let reload = try quire.run("quire", "nginx", "reload")
+            #expect(reload.wait() == 0, "\(reload.errors)")
+            try quire.waitUntil("every client has another connection") {
+                zip(tallies, openingsBefore).allSatisfy { $0.current.openings > $1 }
+            }
+            resetsOfReloads.append(resets() - resetsBefore)
+        }
+        isOver.set(true)
+        for client in clients { try client.value() }
+
+        let results = tallies.map(\.current)
+        let openings = results.reduce(0) { $0 + $1.openings }
+        let written = results.reduce(0) { $0 + $1.statuses[201, default: 0] }
+        let unknown = results.reduce(0) { $0 + $1.resets[true, default: 0] }
+        #expect(results.flatMap(\.failures) == [])
+        #expect(Set(results.flatMap(\.statuses.keys)) == [200, 201])
+        #expect(resetsOfReloads.allSatisfy { $0 <= 5 }, "\(resetsOfReloads)")
+        #expect(openings * 10 < answers(), "connections were not kept")
+        let stored = try #require(try quire.get("/v1/libraries/\(library)").json["num_documents"]?.integer)
+        #expect((written...written + unknown).contains(stored))
+        report(
+            "five reloads of nginx under 8 clients that keep their connections: answers, connections closed in use, of each reload",
+            "\(answers()), \(resets()), \(resetsOfReloads)")
     }
 
     @Test("kill -9 of the responder fails those requests that were under way, as 503 with Retry-After, and no other")

@@ -89,6 +89,28 @@ package final class QuireInstance: @unchecked Sendable {
         try waitUntil("nginx is gone") { connectLocally(port: port).map { close($0) } == nil }
     }
 
+    /// The processes of nginx that serve clients: during a reload those from before it too.
+    package var nginxWorkers: [pid_t] { nginx.map { children(of: $0.identifier) } ?? [] }
+
+    /// Has this nginx alone go on with other words in one of its files, and returns when no worker is left that knows the old ones.
+    package func changeNginx(_ file: String, _ changes: [(old: String, new: String)]) throws {
+        let source = directory / "nginx-\(UInt32.random(in: .min ... .max))"
+        try FileManager.default.copyItem(atPath: checkout + "/nginx", toPath: source)
+        var text = String(decoding: try contents(of: "\(source)/\(file)"), as: UTF8.self)
+        for (old, new) in changes {
+            guard text.contains(old) else { throw Failed(what: "\(file) does not say \(old)") }
+            text = text.replacing(old, with: new)
+        }
+        try Data(text.utf8).write(to: URL(filePath: "\(source)/\(file)"))
+        let before = nginxWorkers
+        let reload = try run("quire", "nginx", "reload", "--source", source)
+        guard reload.wait() == 0 else { throw Failed(what: "quire nginx reload: \(reload.errors)") }
+        try waitUntil("nginx has new workers only") {
+            let workers = nginxWorkers
+            return !workers.isEmpty && !workers.contains { before.contains($0) }
+        }
+    }
+
     /// The data directory as the server sees it, which may have mounts of its own.
     package var dataDirectoryOfServer: String { "/proc/\(supervisor?.identifier ?? 0)/root\(dataDirectory)" }
 
