@@ -15,4 +15,6 @@ extension Duration {
 extension [Duration] {
     /// Of at least one.
     var percentile99: Duration { sorted()[count * 99 / 100] }
+    /// Of at least one.
+    var median: Duration { sorted()[count / 2] }
 }
