@@ -109,6 +109,103 @@ struct TransportTests {
             "\((try Footprint(of: responder).bytes - before.bytes) >> 20) MiB")
     }
 
+    @Test("a reply of 50 MB to a slow client takes three times its size of the responder's memory at most, and then waits in a file of nginx's")
+    func largeReply() throws {
+        let chunks = count("QUIRE_LARGE_REPLY_CHUNKS", standard: 3600)
+        let settings = ["WORKER_THREADS": "1", "QUEUE_TIMEOUT_MS": "20000", "MAX_CHUNKS_PER_DOCUMENT": "\(chunks)"]
+        let quire = try QuireInstance(noModel.merging(settings) { $1 })
+        let library = try quire.createLibrary(#"{"name":"v","embedding_dimension":1024,"metric":"l2"}"#)
+        let responder = try #require(quire.responder)
+        // 15 characters for each number, and 4 bytes on the way there.
+        let vector = Data([Float](repeating: -1.2345678e-10, count: 1024).withUnsafeBytes(Array.init)).base64EncodedString()
+        /// Returns where it is read.
+        func addDocument(_ count: Int) throws -> String {
+            let chunks = (0..<count).map { #"{"text":"\#($0)","embedding":"\#(vector)"}"# }.joined(separator: ",")
+            let added = try quire.post(
+                "/v1/libraries/\(library)/documents/with-embeddings", #"{"title":"t","chunks":[\#(chunks)]}"#)
+            return try #require(added["location"], "\(added.text.prefix(500))") + "?include_embeddings=true"
+        }
+        let (long, shorter) = (try addDocument(chunks), try addDocument(1000))
+        let before = try Footprint(of: responder).bytes
+
+        let highest = HighestFootprint(of: responder)
+        let whole = try SlowReply(of: long, from: quire)
+        // Its only thread is free again, while nobody has read more than a byte.
+        #expect(try quire.get("/v1/libraries/\(library)").status == 200)
+        let peak = try highest.stop()
+        let held = try heldReplies(of: quire)
+        let size = try whole.readAll()
+
+        #expect(size > 50 << 20)
+        #expect(peak < before + 3 * size)
+        // What nginx does not hold in memory, and the kernel has not taken off its hands.
+        #expect((size - 16 << 20..<size).contains(held), "\(held)")
+        try quire.waitUntil("its memory is given back") { ((try? Footprint(of: responder).bytes) ?? .max) < before + 96 << 20 }
+
+        // One that is longer than such a file may be waits with the responder, and is whole all the same.
+        try quire.changeNginx(
+            "snippets/fastcgi-buffers.conf", [("fastcgi_max_temp_file_size 256m;", "fastcgi_max_temp_file_size 4m;")])
+        let limited = try SlowReply(of: shorter, from: quire)
+        try quire.waitUntil("nginx's file is full") { ((try? heldReplies(of: quire)) ?? 0) >= 3 << 20 }
+        var largest = 0
+        let limitedSize = try limited.readAll { largest = try max(largest, heldReplies(of: quire)) }
+        #expect(limitedSize > 14 << 20)
+        #expect(largest <= 4 << 20)
+        #expect(quire.responder == responder)
+        report(
+            "a reply of \(size >> 20) MiB to a slow client: further memory of the responder, file of nginx's",
+            "\((peak - before) >> 20) MiB, \(held >> 20) MiB")
+    }
+
+    /// Bytes of the files in which nginx holds replies. They have no names any more, but for those that have them open.
+    private func heldReplies(of quire: QuireInstance) throws -> Int {
+        var bytes = 0
+        for worker in quire.nginxWorkers {
+            let directory = "/proc/\(worker)/fd"
+            for name in try FileManager.default.contentsOfDirectory(atPath: directory) {
+                let file = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/\(name)")
+                var status = stat()
+                guard file?.contains("/fastcgi-temp/") == true, stat("\(directory)/\(name)", &status) == 0 else { continue }
+                bytes += Int(status.st_size)
+            }
+        }
+        return bytes
+    }
+
+    @Test(
+        "connections on which nobody speaks hold up nobody while there are fewer of them than threads, and everybody for one timeout where there are more",
+        .enabled(if: geteuid() == 0, "only root can reach the socket of a server"))
+    func silentConnections() throws {
+        let workers = 2
+        // Seven threads: these, one for streams, and four that answer what is quick.
+        let threads = workers + 1 + 4
+        let quire = try QuireInstance(noModel.merging(["WORKER_THREADS": "\(workers)", "QUEUE_LIMIT": "0"]) { $1 })
+        let library = try quire.createLibrary()
+        func timeOfAnswer() throws -> Duration {
+            let start = ContinuousClock.now
+            #expect(try quire.get("/v1/libraries/\(library)").status == 200)
+            return ContinuousClock.now - start
+        }
+        func fallSilent(_ count: Int) throws -> [SilentConnection] {
+            try (0..<count).map { try SilentConnection(to: quire, saying: $0 % 2 == 0 ? [] : SilentConnection.beginning) }
+        }
+
+        let few = try fallSilent(2 * workers)
+        let among = try timeOfAnswer()
+        let many = try fallSilent(threads)
+        let behind = try timeOfAnswer()
+
+        withExtendedLifetime((few, many)) {}
+        #expect(among <= .seconds(1))
+        // nginx has five seconds to say what it wants. The socket timeout is 30 s.
+        #expect(behind > .seconds(1), "they did not take all threads")
+        #expect(behind <= .seconds(7))
+        #expect(try timeOfAnswer() <= .seconds(1))
+        report(
+            "silent FastCGI connections: time of an answer among \(few.count), behind \(few.count + many.count) with \(threads) threads",
+            "\(among.inMilliseconds) ms, \(behind.inMilliseconds) ms")
+    }
+
     @Test(
         "what is no FastCGI, on the socket that only nginx may reach, loses nothing that was acknowledged, and requests are answered after it",
         .enabled(if: geteuid() == 0, "only root can reach the socket of a server"))
