@@ -7,9 +7,9 @@ import Synchronization
 /// Serves HTTP requests that arrive from nginx over FastCGI on a unix socket, on threads of its own.
 ///
 /// One connection carries one request: nginx must not be told to keep connections. A peer that breaks off or falls silent
-/// costs its connection and one worker for `headTimeout` or `socketTimeout`, nothing else. The one thing no setting guards against is a record
-/// with an absurd name length, on which libfcgi itself ends the process; so only nginx may reach the socket, and a supervisor
-/// stands by.
+/// costs its connection and one worker for `headTimeout` or `socketTimeout`, nothing else. The one thing no setting guards
+/// against is a record with an absurd name length, on which libfcgi itself ends the process; so only nginx may reach the socket,
+/// and a supervisor stands by.
 ///
 /// Neither of libfcgi's traps for signals stays set: its handlers for SIGTERM and SIGUSR1 are put back to what was there, and
 /// SIGPIPE is ignored for the whole process. `FCGI_WEB_SERVER_ADDRS`, which libfcgi reads, concerns TCP only.
