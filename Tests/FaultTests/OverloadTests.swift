@@ -142,7 +142,7 @@ struct OverloadTests {
             ])
         let worker = try #require(quire.nginxWorkers.first)
         // More than the kernel takes of them off nginx's hands.
-        let replies = (16 << 20) / (try quire.get("/openapi.json").body.count) + 1
+        let replies = try 1 + (16 << 20) / quire.get("/openapi.json").body.count
         let before = try Footprint(of: worker).descriptors
 
         let start = ContinuousClock.now

@@ -109,7 +109,7 @@ struct TransportTests {
             "\((try Footprint(of: responder).bytes - before.bytes) >> 20) MiB")
     }
 
-    @Test("a reply of 50 MB to a slow client takes three times its size of the responder's memory at most, and then waits in a file of nginx's")
+    @Test("a reply of 50 MB to a slow client takes at most three times its size of the responder's memory, then waits in a file of nginx's")
     func largeReply() throws {
         let chunks = count("QUIRE_LARGE_REPLY_CHUNKS", standard: 3600)
         let settings = ["WORKER_THREADS": "1", "QUEUE_TIMEOUT_MS": "20000", "MAX_CHUNKS_PER_DOCUMENT": "\(chunks)"]
