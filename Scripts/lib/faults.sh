@@ -13,7 +13,7 @@ fault_tests() {
 load_tests() {
     run_tests "$logs/load.log" --no-parallel --filter "$load_suites"
 }
-readonly load_suites="FaultTests.(Overload|Restart|ManyLibraries)Tests"
+readonly load_suites="FaultTests.(Overload|Restart|StartTime|Transport|ManyLibraries)Tests"
 
 # Requests that others make of the OpenAPI document.
 contract_tests() {

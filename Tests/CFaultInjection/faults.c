@@ -108,6 +108,7 @@ ssize_t pread(int descriptor, void *bytes, size_t count, off_t offset) {
         if (is(&fault, "kill")) kill(getpid(), SIGKILL);
         if (is(&fault, "error")) return fail(fault.number);
         if (is(&fault, "delay")) sleep_milliseconds(fault.number);
+        if (is(&fault, "hold")) hold();
         if (is(&fault, "short")) count = at_most(count, fault.number);
     }
     return syscall(SYS_pread64, descriptor, bytes, count, offset);

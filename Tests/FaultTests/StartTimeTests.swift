@@ -1,5 +1,6 @@
 import Database
 import FoundationEssentials
+import Glibc
 import Storage
 import TestSupport
 import Testing
@@ -54,6 +55,55 @@ struct StartTimeTests {
         #expect(start.time > .seconds(2))
     }
 
+    @Test(
+        "while a responder loads, from its first second on, every request is told that it starts and when to come back, and health is 200; then all are answered"
+    )
+    func startUnderLoad() throws {
+        let data = TemporaryDirectory()
+        let stored = try StoredLibrary(in: data.path, chunks: count("QUIRE_STARTING_CHUNKS", standard: 20_000), index: .bruteForce)
+        let (library, query) = ("\(stored.library)", stored.vectors[0])
+        let scratch = TemporaryDirectory()
+        let faults = scratch / "faults"
+        let settings = noModel.merging(["VECTOR_DB_DATA_DIR": data.path]) { $1 }
+        let quire = try QuireInstance(settings.merging(try Faults.environment(faults, [])) { $1 })
+        #expect(quire.stopServer() == 0)
+
+        var firsts: [Duration] = []
+        var numberOfRefusals = 0
+        for _ in 0..<3 {
+            // So that it has not loaded before anybody asks. From the first byte of the snapshot on it is as busy as ever.
+            try Faults.environment(faults, ["pread *.snap 1 hold 0"])
+            try quire.startServer()
+            try quire.waitUntil("a responder runs") { quire.responder != nil }
+            let clients = StartedClients(of: quire, library, query)
+            try quire.waitUntil("it reads the snapshot") { access(faults + ".held", F_OK) == 0 }
+            try quire.waitUntil("requests are told that it starts") { clients.answers.count { $0.isStarting } >= 100 }
+            #expect(try quire.get("/health").status == 200)
+            #expect(try quire.get("/ready").status == 503)
+            try Faults.environment(faults, [])
+            unlink(faults + ".held")
+            try quire.waitUntilReady()
+            try quire.waitUntil("a search is answered") { clients.answers.contains { $0.status == 200 } }
+            let answers = try clients.stop()
+
+            let refusals = answers.filter(\.isStarting)
+            #expect(answers.allSatisfy { $0.status == 200 || $0.isStarting }, "\(Set(answers.map(\.text)))")
+            let firstFound = try #require(answers.filter { $0.status == 200 }.map(\.end).min())
+            #expect(refusals.allSatisfy { $0.start < firstFound }, "one was refused after another one was answered")
+            #expect(answers.allSatisfy { $0.end - $0.start <= .seconds(5) })
+            let firstRefusal = try #require(refusals.map(\.end).min())
+            firsts.append(firstRefusal - clients.start)
+            numberOfRefusals += refusals.count
+            #expect(try quire.get("/v1/libraries/\(library)").json["num_chunks"]?.integer == stored.chunks)
+            #expect(quire.stopServer() == 0)
+        }
+
+        #expect(firsts.min()! <= .seconds(1))
+        report(
+            "three starts under load, \(stored.chunks) x \(StoredLibrary.dimension): first answer after, requests told to come back",
+            firsts.map { "\($0.inMilliseconds)" }.joined(separator: ", ") + " ms; \(numberOfRefusals)")
+    }
+
     private func fastest(of starts: [Start]) -> Duration { starts.map(\.time).min()! }
 
     /// A start and what the first requests after it see.
@@ -80,7 +130,53 @@ struct StartTimeTests {
     }
 }
 
-/// A library in a data directory that no server has, with its graph in a snapshot.
+/// Eight clients that search, whatever they are answered.
+private final class StartedClients: Sendable {
+    struct Answer: Sendable {
+        let start: ContinuousClock.Instant
+        let end: ContinuousClock.Instant
+        let status: Int
+        let text: String
+        let isStarting: Bool
+    }
+
+    let start = ContinuousClock.now
+    private let isOver = Shared(false)
+    private let told = Shared<[Answer]>([])
+    private let clients: [Background<Void>]
+
+    init(of quire: QuireInstance, _ library: String, _ query: [Float]) {
+        let (isOver, told) = (isOver, told)
+        clients = (0..<8).map { _ in
+            Background {
+                while !isOver.current {
+                    let start = ContinuousClock.now
+                    let reply = try quire.search(library, for: query, count: 1, isExact: true)
+                    let end = ContinuousClock.now
+                    let error = reply.status == 503 ? reply.json : .null
+                    let saysSo = error["error_type"] == "UnavailableError" && error["detail"] == "The server is starting"
+                    let isStarting = saysSo && reply["retry-after"] == "1"
+                    told.update {
+                        $0.append(
+                            Answer(
+                                start: start, end: end, status: reply.status, text: reply.status == 200 ? "" : reply.text,
+                                isStarting: isStarting))
+                    }
+                }
+            }
+        }
+    }
+
+    var answers: [Answer] { told.current }
+
+    func stop() throws -> [Answer] {
+        isOver.set(true)
+        for client in clients { try client.value() }
+        return told.current
+    }
+}
+
+/// A library in a data directory that no server has, with its index in a snapshot.
 private final class StoredLibrary {
     static let dimension = count("QUIRE_START_DIMENSION", standard: 16)
 
@@ -91,12 +187,12 @@ private final class StoredLibrary {
     private let snapshot: Snapshots.Info
     private var chance = SplitMix(seed: seed("time to start", standard: 29))
 
-    init(in directory: String, chunks: Int = count("QUIRE_START_CHUNKS", standard: 20_000)) throws {
+    init(in directory: String, chunks: Int = count("QUIRE_START_CHUNKS", standard: 20_000), index: IndexKind = .hnsw) throws {
         (self.directory, self.chunks) = (directory, chunks)
         let database = try Database(directory: directory, durability: .os, builderThreads: 2)
         let library = try database.createLibrary(
             name: "test", description: nil, metric: .l2, dimension: Self.dimension, model: LibraryRecord.externalModel,
-            index: IndexConfiguration(.hnsw)
+            index: IndexConfiguration(index)
         ).record.id
         self.library = library
         for _ in 0..<chunks / 100 {

@@ -13,7 +13,7 @@
 ///          short  read or write at most NUMBER bytes
 ///          error  do nothing, and fail with the errno NUMBER
 ///          delay  do it NUMBER milliseconds later
-///          hold   at a sync: make a file named as QUIRE_FAULTS says with `.held` behind it, and wait until somebody removes it
+///          hold   at a pread or a sync: make a file named as QUIRE_FAULTS says with `.held` behind it, and wait until somebody removes it
 ///          drop   do nothing, and say that it was done: a disk that lies
 ///          retry  at a sync that fails: ask again, NUMBER times, and give the last answer: a program that believes it
 ///
