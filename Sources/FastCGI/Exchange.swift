@@ -40,6 +40,11 @@ struct Exchange {
         // another from descriptor -1, and returns that error.
         guard FCGX_Accept_r(library) == 0 else { return }
         library.pointee.keepConnection = 0
+        // libfcgi takes a request whose parameters end with silence or an error for one that has no more of them.
+        guard FCGX_GetError(library.pointee.in) == 0 else {
+            FCGX_Free(library, 1)
+            return
+        }
         setTimeouts(of: connection, to: configuration.socketTimeout)
 
         answer(library.pointee, on: connection)

@@ -52,7 +52,7 @@ struct RecallGuardTests {
         #expect(history.effort == .configured)
     }
 
-    @Test("has the searches of a library find what it wants, leaves those alone that name ef, and begins anew when something else is wanted")
+    @Test("has searches find what their library wants, leaves those alone that name ef, and begins anew with another wish")
     func library() throws {
         let test = try TestDatabase()
         let library = try test.database.createLibrary(

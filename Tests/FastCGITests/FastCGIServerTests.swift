@@ -217,7 +217,7 @@ import Testing
     @Test("who says nothing of a request has a worker for the shorter timeout, who is slow with its body for the longer one")
     func dropsSilentConnectionsSooner() throws {
         // More connections than threads.
-        let fixture = try ServerFixture(workers: 1, queueLimit: 0, headTimeout: .milliseconds(200), socketTimeout: .seconds(20))
+        let fixture = try ServerFixture(workers: 1, queueLimit: 0, headTimeout: .milliseconds(200), socketTimeout: .seconds(60))
         let slow = fixture.socket.connect()
         slow.send(Records.begin() + Records.parameters(Records.post("/", length: 2)) + Records.body([1]))
         let silent = (0..<20).map { number in

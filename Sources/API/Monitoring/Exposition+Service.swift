@@ -140,7 +140,7 @@ extension Exposition {
             [([("state", "indexed")], $0.index.indexed), ([("state", "pending")], $0.index.pending)]
         }
         each(.gauge("quire_library_index_building", "1: its index lacks rows or is built anew.")) { [([], $0.isBuilding ? 1 : 0)] }
-        each(.gauge("quire_library_recall_raises", "How often min_recall made its searches look at more than the index is configured to.")) {
+        each(.gauge("quire_library_recall_raises", "How often min_recall made its searches look at more.")) {
             [([], $0.effortRaises)]
         }
         begin(.gauge("quire_library_recall_estimate", "How many of the nearest its last searches have found, where they were not exact."))

@@ -198,8 +198,8 @@ struct IssueFinder {
                 + "/v1/libraries/{id} with a higher ef_search, nprobe or probes; or with a lower min_recall"
         ) { library in
             let effort = if case .ef(let ef) = library.effort { "keep \(ef) candidates" } else { "compare all vectors" }
-            return "Searches found fewer of the nearest chunks than min_recall = \(library.minimumRecall) asks for, so they were made to look at "
-                + "more \(library.effortRaises) times: those that name no ef now \(effort), and take longer"
+            return "Searches found fewer of the nearest chunks than min_recall = \(library.minimumRecall) asks for, so they were made to "
+                + "look at more \(library.effortRaises) times: those that name no ef now \(effort), and take longer"
         }
         add(
             .noIndex, .info, libraries.filter { $0.index.kind == .bruteForce && $0.index.indexed >= Self.rowsWorthAnIndex },

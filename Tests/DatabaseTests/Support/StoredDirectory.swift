@@ -44,7 +44,8 @@ enum StoredDirectory {
         _ = try database.takeSnapshot()
         try database.rebuildIndex(of: first, as: IndexConfiguration(.ivf, chosen: [.nlist: 2]))
         try database.waitUntilIndexed(first)
-        _ = try database.updateLibrary(second, LibraryChange(indexParameters: [.efSearch: 30], b: 0.25, minimumRecall: 0.5, fingerprint: [1, 2, 3]))
+        _ = try database.updateLibrary(
+            second, LibraryChange(indexParameters: [.efSearch: 30], b: 0.25, minimumRecall: 0.5, fingerprint: [1, 2, 3]))
         try database.reembed(first, second)
         _ = try database.takeSnapshot()
         try database.deleteDocument(.number(3))
