@@ -35,10 +35,11 @@ package struct PythonEnvironment: Sendable {
         }
     }
 
-    /// Starts its Python.
+    /// Starts its Python in `scratch`, where it may leave what it likes.
     package func run(_ arguments: [String], environment: [String: String] = [:], in scratch: TemporaryDirectory) throws -> ChildProcess {
         var variables = environment
         for name in ["PATH", "HOME"] { variables[name] = ProcessInfo.processInfo.environment[name] }
-        return try ChildProcess(directory + "/bin/python", arguments, environment: variables, in: scratch)
+        return try ChildProcess(
+            directory + "/bin/python", arguments, environment: variables, in: scratch, workingDirectory: scratch.path)
     }
 }
