@@ -31,42 +31,28 @@ struct KeyTests {
         subscript(_ right: Right) -> HTTPFields { headers[right]! }
     }
 
-    /// The right that the document asks for; `nil` where everybody may.
-    private func right(_ operation: JSON) throws -> Right? {
-        let alternatives = try #require(operation["security"]?.array)
-        guard !alternatives.isEmpty else { return nil }
-        let name = try #require(alternatives[0]["bearer"]?[0]?.string)
-        #expect(operation["security"] == [["bearer": [.string(name)]], ["apiKey": [.string(name)]], [:]])
-        let right: Right = try #require(Right(rawValue: name))
-        return right
-    }
-
     @Test("are asked for by every route as the document says: 401 without one, 403 without the right, and neither with it")
     func matrix() throws {
         let keyed = try Keyed()
-        let stranger = "qk_000000000000_\(String(repeating: "0", count: 64))"
         var answers: [Right?: Int] = [:]
-        let operations = Contract.shared.operations.sorted { $0.key < $1.key }
-        #expect(Set(operations.map(\.key)) == Set(keyed.server.api.routes.map { "\($0.method) \($0.pattern)" }))
+        let operations = try Contract.shared.keyedOperations
+        #expect(Set(operations.map(\.name)) == Set(keyed.server.api.routes.map { "\($0.method) \($0.pattern)" }))
 
-        for (name, operation) in operations {
-            let parts = name.split(separator: " ").map(String.init)
-            let method = try #require(HTTPRequest.Method(parts[0]))
-            let path = parts[1].replacing("{id}", with: "3f2a8c1e-0000-4000-8000-000000000000").replacing("{name}", with: "none")
-            let needed = try right(operation)
+        for operation in operations {
+            let needed = operation.right.flatMap { Right(rawValue: $0) }
+            #expect((needed == nil) == (operation.right == nil), "\(operation.name)")
             answers[needed, default: 0] += 1
-            for method in method == .get ? [.get, .head] : [method] {
-                func status(_ headers: HTTPFields) -> Int { keyed.server.send(method, path, headers).status }
-
+            let stranger = KeyedOperation.strangersKey
+            for method in operation.methods {
                 for nobody: HTTPFields in [[:], [.authorization: "Bearer \(stranger)"], [.apiKey: stranger]] {
-                    let reply = keyed.server.send(method, path, nobody)
-                    #expect((reply.status == 401) == (needed != nil), "\(name)")
+                    let reply = keyed.server.send(method, operation.path(), nobody)
+                    #expect((reply.status == 401) == (needed != nil), "\(operation.name)")
                     if needed != nil, method != .head { #expect(reply.errorType == "AuthenticationError") }
                     #expect((reply.headers[.wwwAuthenticate] != nil) == (needed != nil))
                 }
                 for key in Right.allCases {
-                    let status = status(keyed[key])
-                    #expect(status != 401 && (status == 403) == (needed.map { key < $0 } ?? false), "\(name) with \(key): \(status)")
+                    let status = keyed.server.send(method, operation.path(), keyed[key]).status
+                    #expect(status != 401 && (status == 403) == (needed.map { key < $0 } ?? false), "\(operation.name), \(key): \(status)")
                 }
             }
         }

@@ -54,8 +54,6 @@ struct ScopeTests {
         }
     }
 
-    private static let missing = "3f2a8c1e-0000-4000-8000-000000000000"
-
     @Test("does with them what its right allows")
     func own() throws {
         let place = try Place()
@@ -71,23 +69,20 @@ struct ScopeTests {
     func others() throws {
         let place = try Place()
         var tried = 0
-        for operation in Contract.shared.operations.keys.sorted() where operation.contains("{id}") {
-            let parts = operation.split(separator: " ").map(String.init)
-            let method = try #require(HTTPRequest.Method(parts[0]))
-            let kind = parts[1].split(separator: "/")[1]
+        for operation in try Contract.shared.keyedOperations {
+            guard let kind = operation.subject, let method = operation.methods.first else { continue }
             let there = kind == "libraries" ? place.theirs : kind == "documents" ? place.theirDocument : place.theirChunk
             let id = String(there.suffix(36))
             // Whatever else is wrong with the request.
             for (query, body) in [("", ""), ("?nonsense=1", ""), ("", "no JSON"), ("", "{}")] {
-                let target = parts[1] + query
-                let hidden = place.server.send(method, target.replacing("{id}", with: id), place.some, text: body)
-                let missing = place.server.send(method, target.replacing("{id}", with: Self.missing), place.some, text: body)
+                let hidden = place.server.send(method, operation.path(id: id) + query, place.some, text: body)
+                let missing = place.server.send(method, operation.path() + query, place.some, text: body)
 
-                #expect(hidden.status == 404, "\(operation)\(query) \(body)")
+                #expect(hidden.status == 404, "\(operation.name)\(query) \(body)")
                 #expect(hidden.headers == missing.headers)
                 #expect(
                     String(decoding: hidden.body, as: UTF8.self)
-                        == String(decoding: missing.body, as: UTF8.self).replacing(Self.missing, with: id))
+                        == String(decoding: missing.body, as: UTF8.self).replacing(KeyedOperation.missing, with: id))
                 tried += 1
             }
         }
