@@ -11,8 +11,6 @@ import Testing
 struct KeysTests {
     private let quire: QuireInstance
     private let addresses = Shared(0)
-    /// Of the commands, which print keys.
-    private let scratch = TemporaryDirectory()
 
     init() throws {
         quire = try QuireInstance(
@@ -20,12 +18,6 @@ struct KeysTests {
                 "API_KEYS_REQUIRED": "true", "ACCESS_LOG": "all", "LOG_LEVEL": "trace", "RATE_LIMIT_ENABLED": "true",
                 "RATE_LIMIT_SEARCH": "1/minute", "RATE_LIMIT_BURST": "3", "TRUSTED_PROXIES": "127.0.0.1",
             ])
-    }
-
-    private func key(_ arguments: String...) throws -> String {
-        let process = try ChildProcess("\(builtProducts)/quire", ["keys"] + arguments, environment: quire.environment, in: scratch)
-        try #require(process.wait() == 0, "\(process.errors)")
-        return String(process.output.dropLast())
     }
 
     /// Each from another address, so that the limits of addresses are none.
@@ -44,10 +36,10 @@ struct KeysTests {
         #expect(try quire.get("/v1/libraries").headers("www-authenticate") == [#"Bearer realm="quire""#])
         #expect(try quire.get("/health").status == 200)
 
-        let writer = try key("create", "writer", "--right", "write")
+        let writer = try quire.keys(["create", "writer", "--right", "write"])
         try quire.waitUntil("the key is known") { (try? send("GET", "/v1/libraries", writer))?.status == 200 }
         let library = try #require(try send("POST", "/v1/libraries", writer, body: #"{"name":"v","embedding_dimension":2}"#)["location"])
-        let reader = try key("create", "reader", "--library", String(library.suffix(36)))
+        let reader = try quire.keys(["create", "reader", "--library", String(library.suffix(36))])
         try quire.waitUntil("the key is known") { (try? send("GET", library, reader))?.status == 200 }
         #expect(try send("DELETE", library, reader).asError == "403 PermissionError")
         let search = (1...5).map { _ in try? send("POST", "\(library)/search/embedding", reader, body: #"{"embedding":[1,0]}"#) }
@@ -57,10 +49,10 @@ struct KeysTests {
         #expect(try send("POST", "\(library)/count", writer, body: "{}").status == 200)
 
         let id = String(writer.dropFirst(3).prefix(12))
-        let rotated = try key("rotate", id)
+        let rotated = try quire.keys(["rotate", id])
         try quire.waitUntil("the new secret is known") { (try? send("GET", "/v1/libraries", rotated))?.status == 200 }
         #expect(try send("GET", "/v1/libraries", writer).asError == "401 AuthenticationError")
-        _ = try key("revoke", id)
+        _ = try quire.keys(["revoke", id])
         try quire.waitUntil("the key is gone") { (try? send("GET", "/v1/libraries", rotated))?.status == 401 }
         #expect(try quire.get("/ready").status == 200)
 

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// What a client of the Python service that Quire replaces sends and reads, field for field.
-@Suite("The calls of the Python client", .serialized, .running([:]))
+@Suite("The calls of the Python client", .serialized, .running(noProvider))
 struct PythonClientTests {
     private let server = Subject.running!
 

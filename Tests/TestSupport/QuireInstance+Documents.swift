@@ -3,6 +3,9 @@ import Glibc
 /// A Quire without a model for texts starts faster, and vectors are all that these tests need.
 package let noModel = ["QUIRE_MODEL_DIR": "/nonexistent/quire-model"]
 
+/// Without the key of a provider: for tests in whose course somebody could ask one, on the network.
+package let noProvider = ["COHERE_API_KEY": ""]
+
 extension QuireInstance {
     /// Returns the id of a new library.
     package func createLibrary(_ body: String = #"{"name":"test","embedding_dimension":3}"#) throws -> String {

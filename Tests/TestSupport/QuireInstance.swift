@@ -11,6 +11,8 @@ package final class QuireInstance: @unchecked Sendable {
     private let options: [String]
     private var supervisor: ChildProcess?
     private var nginx: ChildProcess?
+    /// What is to be nowhere but where it was sent: QuireInstance+Secrets.swift.
+    let secrets = Shared<[String]>([])
 
     package var dataDirectory: String { directory / "data" }
     package var runDirectory: String { directory / "run" }
@@ -28,6 +30,8 @@ package final class QuireInstance: @unchecked Sendable {
     /// - Parameters:
     ///   - launcher: a command that the server's path is appended to, and which ends by becoming that program.
     ///   - file: what the server's configuration file says; without it, it has none.
+    ///
+    /// It has a key of a provider, so that there is one to be let out, unless the settings have another one, or none: `noProvider`.
     package init(
         _ settings: [String: String] = [:], launcher: [String] = [], file: String? = nil, awaitingReady: Bool = true
     ) throws {
@@ -44,7 +48,9 @@ package final class QuireInstance: @unchecked Sendable {
         for name in ["QUIRE_MODEL_DIR", "PATH", "HOME"] {
             environment[name] = environment[name] ?? ProcessInfo.processInfo.environment[name]
         }
+        environment["COHERE_API_KEY"] = environment["COHERE_API_KEY"] ?? "provider-key-\(UInt64.random(in: .min ... .max))"
         self.environment = environment
+        keep(secret: environment["COHERE_API_KEY"]!)
 
         let render = try run("quire", "nginx", "render")
         guard render.wait() == 0 else { throw Failed(what: "quire nginx render: \(render.errors)") }
@@ -54,10 +60,14 @@ package final class QuireInstance: @unchecked Sendable {
     }
 
     deinit {
+        let last = overheard
         for process in [nginx, supervisor] {
             process?.signal(SIGTERM)
             _ = process?.wait()
         }
+        // Whatever the test was about, and however it ended.
+        let found = leaks(overheard: last)
+        guard found.isEmpty else { fatalError("a secret was let out: \(found)") }
     }
 
     /// Starts one of the built programs with the settings of this instance.
@@ -142,6 +152,17 @@ package final class QuireInstance: @unchecked Sendable {
     /// The responder of this moment; `nil` between two of them.
     package var responder: pid_t? {
         supervisor.flatMap { children(of: $0.identifier).first }
+    }
+
+    /// What is said while the processes run: the page of figures, if it can be had, and their arguments, which the kernel tells everybody.
+    var overheard: [(place: String, bytes: [UInt8])] {
+        var overheard: [(place: String, bytes: [UInt8])] = []
+        if nginx != nil, responder != nil, let page = try? get("/metrics") { overheard.append(("/metrics", page.body)) }
+        for process in [supervisor?.identifier, responder, nginx?.identifier].compactMap(\.self) {
+            let path = "/proc/\(process)/cmdline"
+            if let arguments = FileManager.default.contents(atPath: path) { overheard.append((path, Array(arguments))) }
+        }
+        return overheard
     }
 
     private func children(of process: pid_t) -> [pid_t] {
