@@ -39,6 +39,13 @@ struct ChunkTable {
     /// Slots given out so far.
     var capacity: Int { holders.count }
 
+    /// Bytes of memory, but for rows that several chunks share.
+    var sizeInBytes: Int {
+        holders.capacity * MemoryLayout<Holder?>.stride + rows.capacity * MemoryLayout<Row>.stride
+            + firsts.capacity * MemoryLayout<UInt32>.stride + free.capacity * MemoryLayout<Slot>.stride
+            + single.capacity * MemoryLayout<Slot?>.stride + live.sizeInBytes
+    }
+
     func holder(of slot: Slot) -> Holder {
         guard let holder = holders[Int(slot.rawValue)] else { preconditionFailure("a live slot has a chunk") }
         return holder

@@ -16,6 +16,11 @@ package struct LibraryFigures: Sendable {
     /// Bytes of memory.
     package let vectorBytes: Int
     package let textIndexBytes: Int
+    /// Of documents and chunks with their fields, but for texts and vectors.
+    package let documentBytes: Int
+    package let textBytes: Int
+    /// What filters look into.
+    package let columnBytes: Int
     /// How long the index has been at work without a break; nil: it has nothing to do.
     package let busyFor: Duration?
     /// How many of the nearest its searches find; nil: all, or nobody has searched enough to say.
@@ -51,6 +56,8 @@ extension Database {
                     id: library.id, model: library.record.model, documents: library.documents.count, chunks: library.chunkCount,
                     index: library.vectors.statistics, freeRows: store.freeRows, vectorBytes: store.bytes,
                     textIndexBytes: library.texts.sizeInBytes,
+                    documentBytes: library.documentBytes + library.chunkTable.sizeInBytes, textBytes: library.textBytes,
+                    columnBytes: library.fields.sizeInBytes,
                     busyFor: busySince[ObjectIdentifier(library)].map { max(.zero, now - $0) }, recall: library.recall.estimate,
                     minimumRecall: library.record.minimumRecall, effort: library.recall.effort, effortRaises: library.recall.raises)
             }

@@ -21,6 +21,9 @@ package final class Library: @unchecked Sendable {
     private(set) var sequence: SequenceNumber
     private(set) var documents: [Document] = []
     private(set) var chunkCount = 0
+    /// Bytes of memory of the documents, and of the texts of their chunks.
+    private(set) var documentBytes = 0
+    private(set) var textBytes = 0
     let vectors: IndexedVectors
     /// What the index in use was asked to be, while another one is being built.
     private var formerIndex: IndexConfiguration?
@@ -155,6 +158,8 @@ package final class Library: @unchecked Sendable {
         documents.remove(at: position(after: document.createdSequence) - 1)
         for index in document.chunks.indices { fields.remove(document, chunkIndex: index, capacity: chunkTable.capacity) }
         for chunk in document.chunks { release(chunk) }
+        documentBytes -= document.sizeInBytes
+        textBytes -= document.textBytes
     }
 
     private func hold(_ document: Document) {
@@ -164,6 +169,8 @@ package final class Library: @unchecked Sendable {
             fields.insert(document, chunkIndex: index, capacity: chunkTable.capacity)
         }
         chunkCount += document.chunks.count
+        documentBytes += document.sizeInBytes
+        textBytes += document.textBytes
     }
 
     private func release(_ chunk: Chunk) {
@@ -187,6 +194,8 @@ package final class Library: @unchecked Sendable {
         for index in document.chunks.indices { fields.insert(document, chunkIndex: index, capacity: chunkTable.capacity) }
         for chunk in old.chunks where !newSlots.contains(chunk.slot) { release(chunk) }
         documents[position(after: old.createdSequence) - 1] = document
+        documentBytes += document.sizeInBytes - old.sizeInBytes
+        textBytes += document.textBytes - old.textBytes
     }
 
     /// Moves vectors together, at most `limit` of them. Returns the documents that name other rows now, and whether there may be more

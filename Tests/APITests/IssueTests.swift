@@ -151,6 +151,7 @@ struct IssueTests {
             details: [], target: nil)
         return LibraryFigures(
             id: .random(), model: "external", documents: 1, chunks: chunks, index: index, freeRows: free, vectorBytes: 0, textIndexBytes: 0,
+            documentBytes: 0, textBytes: 0, columnBytes: 0,
             busyFor: busyFor, recall: recall.map { RecallEstimate(recall: $0, searches: 10) }, minimumRecall: 0.9,
             effort: effort, effortRaises: effort == .configured ? 0 : 3)
     }
@@ -207,6 +208,7 @@ struct IssueTests {
         var figures = figures()
         figures = LibraryFigures(
             id: figures.id, model: "gone", documents: 1, chunks: 1, index: figures.index, freeRows: 0, vectorBytes: 0, textIndexBytes: 0,
+            documentBytes: 0, textBytes: 0, columnBytes: 0,
             busyFor: nil, recall: nil, minimumRecall: 0, effort: .configured, effortRaises: 0)
         var finder = IssueFinder(server.service, figures: LibrariesFigures(libraries: [figures], successors: []))
         finder.find()

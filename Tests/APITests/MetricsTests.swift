@@ -72,7 +72,11 @@ struct MetricsTests {
         #expect(text.value("quire_libraries") == 1 && text.value("quire_documents") == 1 && text.value("quire_chunks") == 2)
         #expect(text.value("quire_index_rows", ["state": "indexed"]) == 2)
         #expect(text.value("quire_library_chunks", ["library": String(library.suffix(36))]) == 2)
-        #expect(try #require(text.value("quire_memory_bytes", ["component": "vectors"])) > 0)
+        let components = Set(text.samples("quire_memory_bytes").compactMap { $0.labels["component"] })
+        #expect(components == ["vectors", "indexes", "text_indexes", "documents", "texts", "columns", "query_cache"])
+        for component in ["vectors", "text_indexes", "documents", "columns"] {
+            #expect(try #require(text.value("quire_memory_bytes", ["component": component])) > 0, "\(component)")
+        }
         #expect(try #require(text.value("quire_memory_in_use_bytes")) > 1e6)
         #expect(try #require(text.value("quire_disk_free_bytes")) > 0)
         #expect(text.value("quire_ready") == 1)

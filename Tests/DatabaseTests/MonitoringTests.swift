@@ -34,6 +34,44 @@ struct MonitoringTests {
         #expect(figures.libraries[0].documents > 1 && figures.libraries[1].chunks == 1)
     }
 
+    @Test("the memory of documents, texts and columns is counted as they come, change and go, and by a start, and is about what they take")
+    func memory() throws {
+        let test = try TestDatabase()
+        let library = try test.database.makeLibrary()
+        func figures() -> LibraryFigures { test.database.figures().libraries[0] }
+        func document(_ number: Int, text: Int) -> [ChunkRecord] {
+            [chunk(number, [1, 2, 3, Float(number)], text: String(repeating: "x", count: text))]
+        }
+        let before = figures()
+        #expect(before.textBytes == 0 && before.documentBytes == 0 && before.columnBytes == 0)
+
+        for number in 1...300 { try test.database.put(number, in: library, document(number, text: 1000), title: "title \(number)") }
+        let full = figures()
+        #expect((300_000...330_000).contains(full.textBytes))
+        #expect((30_000...300_000).contains(full.documentBytes))
+        #expect((10_000...300_000).contains(full.columnBytes))
+        _ = try test.database.replaceDocument(
+            .number(1), metadata: DocumentMetadata(title: "title 1"), chunks: document(1, text: 3000))
+        #expect(figures().textBytes == full.textBytes + 2000)
+        _ = try test.database.replaceDocument(
+            .number(1), metadata: DocumentMetadata(title: "title 1"), chunks: document(1, text: 1000))
+        #expect(figures().textBytes == full.textBytes)
+
+        _ = try test.database.takeSnapshot()
+        try test.database.put(301, in: library, document(301, text: 1000))
+        let last = figures()
+        try test.reopen()
+        let restarted = figures()
+        #expect(restarted.textBytes == last.textBytes && last.textBytes > full.textBytes)
+        #expect(restarted.documentBytes > 30_000 && restarted.columnBytes > 10_000)
+
+        for number in 1...301 { try test.database.deleteDocument(.number(number)) }
+        let after = figures()
+        #expect(after.textBytes == 0)
+        // What tables have grown to they keep.
+        #expect(after.documentBytes < full.documentBytes / 2 && after.columnBytes < full.columnBytes / 2)
+    }
+
     @Test("the recall of searches that are not exact is estimated by repeating them, and forgotten with the index that had it")
     func recall() throws {
         let test = try TestDatabase()

@@ -26,7 +26,7 @@ extension Exposition {
         write(database.snapshotStatistics)
         let figures = database.figures()
         writeLibraries(figures.libraries)
-        writeMemory(figures.all, queryCache: service.queryCache)
+        writeMemory(figures, queryCache: service.queryCache)
         writeBudget(database)
         writeIssues(service, figures)
     }
@@ -150,11 +150,14 @@ extension Exposition {
         }
     }
 
-    private mutating func writeMemory(_ libraries: [LibraryFigures], queryCache: QueryCache) {
-        func sum(_ figure: (LibraryFigures) -> Int) -> Int { libraries.reduce(0) { $0 + figure($1) } }
-        begin(.gauge("quire_memory_bytes", "Memory by what it is for. Texts, fields and all else are the rest of the process."))
+    private mutating func writeMemory(_ figures: LibrariesFigures, queryCache: QueryCache) {
+        func sum(_ figure: (LibraryFigures) -> Int) -> Int { figures.all.reduce(0) { $0 + figure($1) } }
+        // A library that is made anew has the texts of the one that it is to succeed.
+        let texts = figures.libraries.reduce(0) { $0 + $1.textBytes }
+        begin(.gauge("quire_memory_bytes", "Memory by what it is for, as the parts reckon it; all else is the rest of the process."))
         for (component, bytes) in [
             ("vectors", sum(\.vectorBytes)), ("indexes", sum(\.index.bytes)), ("text_indexes", sum(\.textIndexBytes)),
+            ("documents", sum(\.documentBytes)), ("texts", texts), ("columns", sum(\.columnBytes)),
             ("query_cache", queryCache.size.bytes),
         ] {
             sample("quire_memory_bytes", [("component", component)], bytes)

@@ -12,6 +12,13 @@ struct Column {
     private var present = Posting.none
     /// Those whose field is a list.
     private var lists = Posting.none
+    /// Bytes that postings take besides their own, but for those of numbers.
+    private var postingBytes = 0
+
+    /// Bytes of memory. The strings are those of the documents.
+    var sizeInBytes: Int {
+        strings.capacity * (MemoryLayout<ExactText>.stride + MemoryLayout<Posting>.stride) + numbers.sizeInBytes + postingBytes
+    }
 
     var isEmpty: Bool { present.isEmpty }
 
@@ -35,8 +42,15 @@ struct Column {
     private mutating func change(
         _ values: FieldValues.Values, _ body: (inout Posting) -> Void, numbers change: (inout SortedPostings, Double) -> Void
     ) {
-        body(&present)
-        if case .list = values { body(&lists) }
+        var grown = 0
+        func changePosting(_ posting: inout Posting) {
+            let before = posting.sizeInBytes
+            body(&posting)
+            grown += posting.sizeInBytes - before
+        }
+
+        changePosting(&present)
+        if case .list = values { changePosting(&lists) }
         let list: [FilterValue] =
             switch values {
             case .one(let value): [value]
@@ -44,14 +58,15 @@ struct Column {
             }
         for value in list {
             switch value {
-            case .null: body(&nulls)
-            case .bool(let flag): if flag { body(&yes) } else { body(&no) }
+            case .null: changePosting(&nulls)
+            case .bool(let flag): if flag { changePosting(&yes) } else { changePosting(&no) }
             case .number(let number): change(&numbers, number)
             case .string(let text):
-                body(&strings[text, default: .none])
+                changePosting(&strings[text, default: .none])
                 if strings[text]!.isEmpty { strings[text] = nil }
             }
         }
+        postingBytes += grown
     }
 
     // MARK: Conditions

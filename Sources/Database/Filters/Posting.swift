@@ -13,6 +13,15 @@ enum Posting {
 
     var isEmpty: Bool { if case .none = self { true } else { false } }
 
+    /// Bytes of memory besides those of the value.
+    var sizeInBytes: Int {
+        switch self {
+        case .none, .one: 0
+        case .list(let slots): slots.capacity * MemoryLayout<UInt32>.stride
+        case .set(let slots, _): slots.sizeInBytes
+        }
+    }
+
     /// - Parameter capacity: how many slots the library has: what a set takes memory for.
     mutating func insert(_ slot: UInt32, capacity: Int) {
         switch self {

@@ -11,14 +11,24 @@ struct SortedPostings {
     /// None is empty.
     private var blocks: [Block] = []
 
+    /// Bytes that postings take besides their own.
+    private var postingBytes = 0
+
     private static let blockSize = 512
+
+    /// Bytes of memory. Cost: a look at every block.
+    var sizeInBytes: Int {
+        blocks.reduce(postingBytes) { bytes, block in
+            bytes + block.keys.capacity * MemoryLayout<Double>.stride + block.postings.capacity * MemoryLayout<Posting>.stride
+        }
+    }
 
     mutating func insert(_ slot: UInt32, at key: Double, capacity: Int) {
         guard !blocks.isEmpty else { return blocks.append(Block(keys: [key], postings: [.one(slot)])) }
         let block = min(block(of: key), blocks.count - 1)
         let position = blocks[block].keys.firstPosition { $0 >= key }
         if position < blocks[block].keys.count, blocks[block].keys[position] == key {
-            return blocks[block].postings[position].insert(slot, capacity: capacity)
+            return change(block, position) { $0.insert(slot, capacity: capacity) }
         }
         blocks[block].keys.insert(key, at: position)
         blocks[block].postings.insert(.one(slot), at: position)
@@ -30,11 +40,17 @@ struct SortedPostings {
         guard block < blocks.count else { return }
         let position = blocks[block].keys.firstPosition { $0 >= key }
         guard position < blocks[block].keys.count, blocks[block].keys[position] == key else { return }
-        blocks[block].postings[position].remove(slot, capacity: capacity)
+        change(block, position) { $0.remove(slot, capacity: capacity) }
         guard blocks[block].postings[position].isEmpty else { return }
         blocks[block].keys.remove(at: position)
         blocks[block].postings.remove(at: position)
         if blocks[block].keys.isEmpty { blocks.remove(at: block) }
+    }
+
+    private mutating func change(_ block: Int, _ position: Int, _ body: (inout Posting) -> Void) {
+        let before = blocks[block].postings[position].sizeInBytes
+        body(&blocks[block].postings[position])
+        postingBytes += blocks[block].postings[position].sizeInBytes - before
     }
 
     /// The first block whose last number is not below `key`: where it is, if it is anywhere.
