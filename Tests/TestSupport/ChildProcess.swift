@@ -15,12 +15,7 @@ package final class ChildProcess: Sendable {
     /// Starts a program with exactly this environment, its output and its errors written to two files in `directory`.
     ///
     /// An instrumented program is also told where to leave its coverage.
-    ///
-    /// - Parameter workingDirectory: where it is started; without it, where this process is.
-    package init(
-        _ path: String, _ arguments: [String], environment: [String: String] = [:], in directory: TemporaryDirectory,
-        workingDirectory: String? = nil
-    ) throws {
+    package init(_ path: String, _ arguments: [String], environment: [String: String] = [:], in directory: TemporaryDirectory) throws {
         let name = "\(UInt32.random(in: .min ... .max))"
         outputPath = directory / "output-\(name)"
         errorPath = directory / "errors-\(name)"
@@ -30,7 +25,6 @@ package final class ChildProcess: Sendable {
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, outputPath, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errorPath, O_WRONLY | O_CREAT | O_APPEND, 0o644)
-        if let workingDirectory { posix_spawn_file_actions_addchdir_np(&actions, workingDirectory) }
         // Threads of Swift's pool block signals, and a program that does not know of that would never hear of its end.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

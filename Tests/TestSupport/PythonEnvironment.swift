@@ -39,7 +39,8 @@ package struct PythonEnvironment: Sendable {
     package func run(_ arguments: [String], environment: [String: String] = [:], in scratch: TemporaryDirectory) throws -> ChildProcess {
         var variables = environment
         for name in ["PATH", "HOME"] { variables[name] = ProcessInfo.processInfo.environment[name] }
+        let start = #"cd "$0" && exec "$@""#
         return try ChildProcess(
-            directory + "/bin/python", arguments, environment: variables, in: scratch, workingDirectory: scratch.path)
+            "/bin/sh", ["-c", start, scratch.path, directory + "/bin/python"] + arguments, environment: variables, in: scratch)
     }
 }
