@@ -44,7 +44,7 @@ struct PythonClientTests {
             metadata == [
                 "description": nil, "index_type": "auto", "index_params": ["m": 16, "ef_construction": 200, "ef_search": 64],
                 "metric": "cosine", "quantization": "none", "embedding_model": "all-minilm-l6-v2", "embedding_dimension": 384,
-                "text": ["k1": 1.2, "b": 0.75, "stop_words": true, "stemmer": true],
+                "min_recall": 0, "text": ["k1": 1.2, "b": 0.75, "stop_words": true, "stemmer": true],
             ])
         let read = try server.get("/v1/libraries/\(id)")
         #expect(read.status == 200 && read.json == made.json)
