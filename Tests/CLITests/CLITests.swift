@@ -8,6 +8,9 @@ import Testing
 
 @Suite("quire")
 struct CLITests {
+    /// nginx tries whether it could listen.
+    private let port = ReservedPort()
+
     @Test("prints its version and its commands")
     func version() throws {
         let place = TemporaryDirectory()
@@ -99,7 +102,7 @@ struct CLITests {
     func reloadRefused() throws {
         let place = TemporaryDirectory()
         let run = place.path + "/run"
-        let environment = ["RUN_DIRECTORY": run, "HOME": "/h", "PORT": "\(freePort())", "PATH": "/usr/sbin"]
+        let environment = ["RUN_DIRECTORY": run, "HOME": "/h", "PORT": "\(port.number)", "PATH": "/usr/sbin"]
         #expect(try place.quire("nginx", "render", "--source", checkout + "/nginx", environment: environment).status == 0)
         let server = try String(contentsOfFile: run + "/nginx/generated/server.conf", encoding: .utf8)
 
@@ -125,7 +128,7 @@ struct CLITests {
 
         let result = try place.quire(
             "nginx", "render", "--source", checkout + "/nginx",
-            environment: ["RUN_DIRECTORY": run, "HOME": "/h", "PORT": "\(freePort())", "PATH": "/usr/sbin"])
+            environment: ["RUN_DIRECTORY": run, "HOME": "/h", "PORT": "\(port.number)", "PATH": "/usr/sbin"])
 
         #expect(result.status == 0, "\(result.errorOutput)")
         #expect(result.output == run + "/nginx\n")
@@ -137,7 +140,7 @@ struct CLITests {
     @Test("nginx render writes elsewhere when asked, and exits 78 when it cannot")
     func renderElsewhere() throws {
         let place = TemporaryDirectory()
-        let environment = ["RUN_DIRECTORY": place.path + "/run", "HOME": "/h", "PORT": "\(freePort())"]
+        let environment = ["RUN_DIRECTORY": place.path + "/run", "HOME": "/h", "PORT": "\(port.number)"]
 
         let elsewhere = try place.quire(
             "nginx", "render", "--output", place.path + "/prefix", "--source", checkout + "/nginx", environment: environment)
@@ -155,7 +158,7 @@ struct CLITests {
 
         let result = try place.run(
             place.path + "/quire", ["nginx", "render"],
-            environment: ["RUN_DIRECTORY": place.path + "/run", "HOME": "/h", "PORT": "\(freePort())"])
+            environment: ["RUN_DIRECTORY": place.path + "/run", "HOME": "/h", "PORT": "\(port.number)"])
 
         #expect(result.status == 0, "\(result.errorOutput)")
         #expect(FileManager.default.fileExists(atPath: place.path + "/run/nginx/nginx.conf"))
@@ -173,7 +176,7 @@ struct CLITests {
 
         let result = try place.run(
             "/usr/bin/setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", quire, "nginx", "render"],
-            environment: ["HOME": home, "XDG_RUNTIME_DIR": home, "PORT": "\(freePort())", "LLVM_PROFILE_FILE": "/dev/null"])
+            environment: ["HOME": home, "XDG_RUNTIME_DIR": home, "PORT": "\(port.number)", "LLVM_PROFILE_FILE": "/dev/null"])
 
         #expect(result.status == 0, "\(result.errorOutput)")
         let prefix = String(result.output.dropLast())

@@ -12,11 +12,15 @@ struct EdgeTests {
         let nginx = try RunningNginx()
 
         for target in ["/health", "/ready", "/", "/openapi.json", "/docs", "/v1/libraries", "/v1", "/v1/", "/health?x=//..%2f"] {
-            let start = ContinuousClock.now
-            let reply = try nginx.get(target)
-            #expect(reply.asError == "503 UnavailableError", "\(target)")
-            #expect(reply.headers("retry-after") == ["1"], "\(target)")
-            #expect(ContinuousClock.now - start < .seconds(2), "\(target)")
+            // On a busy machine one of them may take long, but not each.
+            let isAnsweredAtOnce = try (0..<10).contains { _ in
+                let start = ContinuousClock.now
+                let reply = try nginx.get(target)
+                #expect(reply.asError == "503 UnavailableError", "\(target)")
+                #expect(reply.headers("retry-after") == ["1"], "\(target)")
+                return ContinuousClock.now - start < .seconds(2)
+            }
+            #expect(isAnsweredAtOnce, "\(target)")
         }
     }
 
@@ -230,7 +234,7 @@ struct EdgeTests {
         #expect(try String(contentsOfFile: pidFile, encoding: .utf8) == pid)
         let tooLarge =
             "POST /v1/x HTTP/1.1\r\nHost: quire\r\nConnection: close\r\nContent-Length: 2049\r\n\r\n" + String(repeating: "x", count: 2049)
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(120)
         var status: Int?
         repeat { status = try one.exchange(tooLarge).status } while status != 413 && ContinuousClock.now < deadline
         #expect(status == 413)

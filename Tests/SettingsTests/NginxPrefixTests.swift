@@ -7,8 +7,11 @@ import Testing
 
 @Suite("nginx's prefix")
 struct NginxPrefixTests {
+    /// nginx tries whether it could listen.
+    private let port = ReservedPort()
+
     private func configuration(bodyBytes: Int = 4096) throws -> NginxConfiguration {
-        NginxConfiguration(try settings(["MAX_BODY_BYTES": "\(bodyBytes)", "PORT": "\(freePort())"]), asRoot: geteuid() == 0)
+        NginxConfiguration(try settings(["MAX_BODY_BYTES": "\(bodyBytes)", "PORT": "\(port.number)"]), asRoot: geteuid() == 0)
     }
 
     private func prefix(_ directory: TemporaryDirectory, source: String = nginxSource) throws -> NginxPrefix {

@@ -11,6 +11,7 @@ final class RunningNginx: @unchecked Sendable {
     let settings: Settings
     let runDirectory: RunDirectory
     private let prefix: NginxPrefix
+    private let port = ReservedPort()
     private var process: ChildProcess?
 
     /// - Parameter changing: what cannot be said in the environment.
@@ -18,7 +19,7 @@ final class RunningNginx: @unchecked Sendable {
         var environment = environment
         environment["RUN_DIRECTORY"] = directory / "run"
         environment["NGINX_WORKER_PROCESSES"] = "1"
-        environment["PORT"] = "\(freePort())"
+        environment["PORT"] = "\(port.number)"
         var settings = try Settings.load(environment: environment, machine: ordinaryUser)
         changing(&settings)
         self.settings = settings
@@ -71,7 +72,7 @@ final class RunningNginx: @unchecked Sendable {
     }
 
     private func waitUntilItListens(_ process: ChildProcess) throws {
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(120)
         while ContinuousClock.now < deadline {
             if let descriptor = connectLocally(port: settings.port) {
                 close(descriptor)

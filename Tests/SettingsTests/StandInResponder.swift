@@ -39,7 +39,7 @@ final class StandInResponder: Sendable {
 
     /// Takes a request whose body may still be on its way.
     func begin() throws -> StandInExchange {
-        try #require(try next(within: 10_000))
+        try #require(try next(within: 120_000))
     }
 
     /// The next request; nil when there is none for so many milliseconds.

@@ -13,7 +13,7 @@ struct TLSTests {
     /// Asks with curl, which does not ask who has signed the certificate. The output begins with the head.
     private func curl(_ nginx: RunningNginx, _ options: String...) throws -> (status: Int32, output: String) {
         let url = "https://127.0.0.1:\(nginx.settings.port)/x"
-        let process = try ChildProcess("/usr/bin/curl", ["-ksi", "--max-time", "20"] + options + [url], in: nginx.directory)
+        let process = try ChildProcess("/usr/bin/curl", ["-ksi", "--max-time", "120"] + options + [url], in: nginx.directory)
         return (process.wait(), process.output)
     }
 

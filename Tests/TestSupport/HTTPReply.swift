@@ -62,18 +62,31 @@ package func exchange(_ request: [UInt8], port: Int, ending: Bool = false) -> [U
     return received
 }
 
-/// A port that nothing listens on at this moment.
-package func freePort() -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    defer { close(descriptor) }
-    var address = localAddress(port: 0)
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutableBytes(of: &address) { bytes in
-        let pointer = bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self)
-        return bind(descriptor, pointer, size) == 0 && getsockname(descriptor, pointer, &size) == 0
+/// A port that nothing listens on at this moment. Who is slow to listen may find it taken: `ReservedPort` is not.
+package func freePort() -> Int { ReservedPort().number }
+
+/// A port that no program is given by the system while this exists, and on which one that asks for it by its number may listen, if it lets
+/// others use its address again (SO_REUSEADDR, socket(7)), as nginx does.
+package final class ReservedPort: Sendable {
+    package let number: Int
+    private let descriptor: Int32
+
+    package init() {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        self.descriptor = descriptor
+        var isOn: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &isOn, socklen_t(MemoryLayout<Int32>.size))
+        var address = localAddress(port: 0)
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutableBytes(of: &address) { bytes in
+            let pointer = bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self)
+            return bind(descriptor, pointer, size) == 0 && getsockname(descriptor, pointer, &size) == 0
+        }
+        precondition(isBound, "there is a free port")
+        number = Int(UInt16(bigEndian: address.sin_port))
     }
-    precondition(bound, "there is a free port")
-    return Int(UInt16(bigEndian: address.sin_port))
+
+    deinit { close(descriptor) }
 }
 
 /// A connection to a local port; `nil` if nothing listens.
