@@ -93,8 +93,10 @@ extension StubServer {
 
         func acceptAll() {
             while true {
-                let connection = accept4(listener)
+                let connection = acceptOne(listener)
                 guard connection >= 0 else { return }
+                // A program that is started meanwhile would keep it open, and the client would not see its end.
+                _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
                 let isTaken = remembered.update { remembered in
                     remembered.connections += 1
                     if !remembered.isStopped { remembered.open.insert(connection) }
@@ -117,7 +119,7 @@ extension StubServer {
             shutdown(listener, Int32(SHUT_RDWR))
         }
 
-        private func accept4(_ listener: Int32) -> Int32 {
+        private func acceptOne(_ listener: Int32) -> Int32 {
             var result = accept(listener, nil, nil)
             while result < 0 && errno == EINTR { result = accept(listener, nil, nil) }
             return result
