@@ -252,7 +252,7 @@ struct BulkTests {
     func eachSoon() throws {
         let server = try TestServer()
         let library = server.vectors()
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(600)
         // Has no further line before the last one is stored.
         let body = HesitantBody((0..<5).map { document("\($0)").text + "\n" }) { sent in
             while server.get(library).json["num_documents"]?.integer != sent, .now < deadline { yieldThread() }
@@ -322,7 +322,7 @@ struct BulkTests {
         let (server, library) = try remote(stub, ["WORKER_THREADS": "2"])
         let gate = server.service.embeddingGate
         let isOpen = Shared(false)
-        let holder = Background { try gate.enter(before: .now + .seconds(30)) { isOpen.wait { $0 } } }
+        let holder = Background { try gate.enter(before: .now + .seconds(600)) { isOpen.wait { $0 } } }
         while gate.callers < 1 { yieldThread() }
         let text: JSON = ["title": "t", "texts": ["a"]]
 

@@ -16,7 +16,7 @@ struct EmbeddingGateTests {
     func turnsAway() throws {
         let gate = EmbeddingGate(workerThreads: 8, processors: 2)
         let numbers = Shared(Numbers())
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(600)
         let callers = (0..<4).map { _ in
             Background {
                 try gate.pass(before: deadline) {
@@ -48,7 +48,7 @@ struct EmbeddingGateTests {
         let isOpen = Shared(false)
         let isInside = Shared(false)
         let holder = Background {
-            try gate.pass(before: ContinuousClock.now + .seconds(30)) {
+            try gate.pass(before: ContinuousClock.now + .seconds(600)) {
                 isInside.set(true)
                 isOpen.wait { $0 }
             }
@@ -71,7 +71,7 @@ struct EmbeddingGateTests {
         let numbers = Shared(Numbers())
         let callers = (0..<4).map { _ in
             Background {
-                try gate.enter(before: .now + .seconds(30)) {
+                try gate.enter(before: .now + .seconds(600)) {
                     numbers.update { $0.inside += 1 }
                     numbers.wait { $0.isOpen }
                 }
@@ -80,15 +80,15 @@ struct EmbeddingGateTests {
         numbers.wait { $0.inside == 4 }
 
         for refused in [
-            #expect(throws: APIError.self) { try gate.enter(before: .now + .seconds(30)) {} },
-            #expect(throws: APIError.self) { try gate.pass(before: .now + .seconds(30)) {} },
+            #expect(throws: APIError.self) { try gate.enter(before: .now + .seconds(600)) {} },
+            #expect(throws: APIError.self) { try gate.pass(before: .now + .seconds(600)) {} },
         ] { #expect(refused?.type == .unavailable && refused?.headers[.retryAfter] == "1") }
 
         numbers.update { $0.isOpen = true }
         for caller in callers { try caller.value() }
         #expect(gate.callers == 0)
-        #expect(throws: CancellationError.self) { try gate.enter(before: .now + .seconds(30)) { throw CancellationError() } }
-        try gate.pass(before: .now + .seconds(1)) {}
+        #expect(throws: CancellationError.self) { try gate.enter(before: .now + .seconds(600)) { throw CancellationError() } }
+        try gate.pass(before: .now + .seconds(600)) {}
     }
 
     @Test("an error of the work leaves the gate open")
@@ -96,7 +96,7 @@ struct EmbeddingGateTests {
         struct Failed: Error {}
         let gate = EmbeddingGate(workerThreads: 1, processors: 8)
         for _ in 0..<3 {
-            #expect(throws: Failed.self) { try gate.pass(before: .now + .seconds(1)) { throw Failed() } }
+            #expect(throws: Failed.self) { try gate.pass(before: .now + .seconds(600)) { throw Failed() } }
         }
         #expect(gate.callers == 0)
     }
@@ -105,7 +105,7 @@ struct EmbeddingGateTests {
     func patience() throws {
         let gate = EmbeddingGate(workerThreads: 2, processors: 1)
         let isOpen = Shared(false)
-        let holder = Background { try gate.enter(before: .now + .seconds(30)) { isOpen.wait { $0 } } }
+        let holder = Background { try gate.enter(before: .now + .seconds(600)) { isOpen.wait { $0 } } }
         while gate.callers < 1 { yieldThread() }
 
         let late = #expect(throws: APIError.self) {
@@ -113,11 +113,11 @@ struct EmbeddingGateTests {
         }
         #expect(late?.detail.contains("in time") == true)
         let waiting = [
-            Background { try gate.enter(before: .now + .seconds(30), isPatient: true) { gate.callers } },
-            Background { try gate.pass(before: .now + .seconds(30), isPatient: true) { gate.callers } },
+            Background { try gate.enter(before: .now + .seconds(600), isPatient: true) { gate.callers } },
+            Background { try gate.pass(before: .now + .seconds(600), isPatient: true) { gate.callers } },
         ]
         while gate.waitingCallers < 2 { yieldThread() }
-        let refused = #expect(throws: APIError.self) { try gate.pass(before: .now + .seconds(30)) {} }
+        let refused = #expect(throws: APIError.self) { try gate.pass(before: .now + .seconds(600)) {} }
         #expect(refused?.detail.contains("Too many") == true)
 
         isOpen.set(true)
@@ -130,10 +130,11 @@ struct EmbeddingGateTests {
         let gate = EmbeddingGate(workerThreads: 40, processors: 1)
         let isOpen = Shared(false)
         let order = Shared<[Int]>([])
-        let holder = Background { try gate.pass(before: .now + .seconds(30)) { isOpen.wait { $0 } } }
-        while gate.callers < 1 { yieldThread() }
+        let holder = Background { try gate.pass(before: .now + .seconds(600)) { isOpen.wait { $0 } } }
+        // Who is inside does not have its turn yet.
+        while gate.computingThreads < 1 { yieldThread() }
         let callers = (0..<12).map { number in
-            let caller = Background { try gate.pass(before: .now + .seconds(30)) { order.update { $0.append(number) } } }
+            let caller = Background { try gate.pass(before: .now + .seconds(600)) { order.update { $0.append(number) } } }
             while gate.waitingCallers <= number { yieldThread() }
             return caller
         }
@@ -152,12 +153,13 @@ struct EmbeddingGateTests {
         let numbers = Shared(Numbers())
         let done = Shared<[Int]>([])
         let holders = (1..<others).map { _ in
-            Background { try gate.pass(before: .now + .seconds(30)) { numbers.wait { $0.isOpen } } }
+            Background { try gate.pass(before: .now + .seconds(600)) { numbers.wait { $0.isOpen } } }
         }
-        while gate.callers < others - 1 { yieldThread() }
+        // Those who are inside do not have their turns yet.
+        while gate.computingThreads < others - 1 { yieldThread() }
         let together = 4 - holders.count
 
-        try gate.pass(before: .now + .seconds(30)) {
+        try gate.pass(before: .now + .seconds(600)) {
             gate.run(3 * together) { number in
                 numbers.update {
                     $0.inside += 1
@@ -184,10 +186,10 @@ struct EmbeddingGateTests {
         @Sendable func note(_ event: String) { events.update { $0.append(event) } }
         let other = Background {
             events.wait { $0.contains("helper works") }
-            try gate.pass(before: .now + .seconds(30)) { note("other") }
+            try gate.pass(before: .now + .seconds(600)) { note("other") }
         }
 
-        try gate.pass(before: .now + .seconds(30)) {
+        try gate.pass(before: .now + .seconds(600)) {
             gate.run(3) { number in
                 switch number {
                 // The caller's own.
@@ -210,7 +212,7 @@ struct EmbeddingGateTests {
         let gate = EmbeddingGate(workerThreads: 8, processors: 2)
         let threads = Shared<[UInt]>([])
 
-        try gate.pass(before: .now + .seconds(30)) {
+        try gate.pass(before: .now + .seconds(600)) {
             gate.run(0) { _ in Issue.record("there is no part") }
             gate.run(1) { _ in threads.update { $0.append(UInt(pthread_self())) } }
         }
