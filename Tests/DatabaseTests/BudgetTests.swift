@@ -140,12 +140,16 @@ struct BudgetTests {
 
     @Test("the memory of this process is what it has, and grows with it")
     func processMemory() {
-        let before = processMemoryInUse()
-        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 20, alignment: 4096)
-        defer { bytes.deallocate() }
-        bytes.initializeMemory(as: UInt8.self, repeating: 1)
+        func growsWithIt() -> Bool {
+            let before = processMemoryInUse()
+            let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 20, alignment: 4096)
+            defer { bytes.deallocate() }
+            bytes.initializeMemory(as: UInt8.self, repeating: 1)
+            return processMemoryInUse() - before > 32 << 20
+        }
 
-        #expect(before > 1 << 20)
-        #expect(processMemoryInUse() - before > 32 << 20)
+        #expect(processMemoryInUse() > 1 << 20)
+        // Other tests of this process may give as much back at the same time, but not every time.
+        #expect((0..<50).contains { _ in growsWithIt() })
     }
 }

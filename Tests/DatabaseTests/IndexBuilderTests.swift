@@ -13,6 +13,13 @@ struct IndexBuilderTests {
 
     @Test("serves a small library although a large one has much to do")
     func fairness() throws {
+        // Who looks late, because it did not run for a while, sees both done.
+        let isFair = try (0..<5).contains { _ in try servesSmallFirst() }
+        #expect(isFair)
+    }
+
+    /// Whether the large library still had something to do when the small one was done.
+    private func servesSmallFirst() throws -> Bool {
         let test = try TestDatabase(builderThreads: 1)
         // One that is slow to build, and one that is quick.
         let large = try test.database.makeLibrary("large", index: IndexConfiguration(.hnsw))
@@ -25,14 +32,22 @@ struct IndexBuilderTests {
 
         try test.database.waitUntilIndexed(small)
 
+        let largeState = try test.database.indexStatus(of: large).statistics.state
         #expect(try test.database.indexStatus(of: small).statistics.state == .ready)
-        #expect(try test.database.indexStatus(of: large).statistics.state == .building)
         try test.database.waitUntilIndexed(large)
         #expect(try test.database.indexStatus(of: large).statistics.indexed == 10_000)
+        return largeState == .building
     }
 
     @Test("ends with its database, whatever it is at, and reading goes on")
     func close() throws {
+        // It may have been quicker than who closes.
+        let wasAtWork = try (0..<5).contains { _ in try closesAtWork() }
+        #expect(wasAtWork)
+    }
+
+    /// Whether there was something left to do when the database was closed.
+    private func closesAtWork() throws -> Bool {
         let test = try TestDatabase()
         let library = try test.database.makeLibrary(index: IndexConfiguration(.hnsw))
         let vectors = try test.database.fill(library, count: 3000)
@@ -40,13 +55,14 @@ struct IndexBuilderTests {
 
         try database.close()
 
-        #expect(try database.indexStatus(of: library).statistics.state == .building)
+        let state = try database.indexStatus(of: library).statistics.state
         for number in [0, 1500, 2999] {
             #expect(try database.find(vectors[number], in: library, count: 1) == [.number(number)])
         }
         // Nobody waits for what never comes.
         try database.waitUntilIndexed(library)
         try database.close()
+        return state == .building
     }
 
     @Test("goes with a database that nobody closed")
@@ -76,6 +92,9 @@ struct IndexBuilderTests {
             let other = try test.database.makeLibrary("other", index: Self.quick)
             try test.database.put(5000, in: other, [chunk(5000, [1, 0, 0, 0])])
             try test.database.waitUntilIndexed(other)
+            // Whoever told of it may hold it for a moment longer.
+            let deadline = ContinuousClock.now + .seconds(60)
+            while library != nil, ContinuousClock.now < deadline { yieldThread() }
             #expect(library == nil)
             try test.database.deleteLibrary(other)
         }

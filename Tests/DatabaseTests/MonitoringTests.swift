@@ -91,7 +91,7 @@ struct MonitoringTests {
             found += try distances(query, isExact: false).count { $0 <= last }
         }
 
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(600)
         while estimate()?.searches != 12, ContinuousClock.now < deadline { yieldThread() }
 
         let first = try #require(estimate())

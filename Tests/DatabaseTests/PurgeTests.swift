@@ -63,27 +63,31 @@ struct PurgeTests {
         let vectors = try test.database.fill(library, count: 3000)
         for number in stride(from: 0, to: 1500, by: 100) { try test.database.deleteDocument(.number(number)) }
         let isDone = Shared(false)
+        let begun = Shared(0)
         let searches = Background {
             var found = 0
-            while !isDone.current {
+            begun.update { $0 += 1 }
+            repeat {
                 for number in stride(from: 1500, to: 3000, by: 37) {
                     let nearest = try test.database.find(vectors[number], in: library, count: 1)
                     #expect(nearest == [.number(number)])
                     found += 1
                 }
-            }
+            } while !isDone.current
             return found
         }
         let changes = Background {
             var number = 10_000
-            while !isDone.current {
+            begun.update { $0 += 1 }
+            repeat {
                 try test.database.put(number, in: library, [chunk(number, [Float(number), 0, 0, 0])])
                 let document = try test.database.document(.number(number), withEmbeddings: true)
                 #expect(document.embeddings == [[Float(number), 0, 0, 0]])
                 number += 1
-            }
+            } while !isDone.current
             return number
         }
+        begun.wait { $0 == 2 }
 
         for _ in 0..<3 { #expect(try test.purge().state == .done) }
         isDone.update { $0 = true }

@@ -73,14 +73,22 @@ struct RecallGuardTests {
         for _ in 0..<100 { _ = try search(ef: 1) }
         #expect(figures().effort == .configured && figures().recall == nil)
 
-        let deadline = ContinuousClock.now + .seconds(60)
-        while figures().effort != .exact, figures().effortRaises == 0 || figures().recall?.searches != 50, ContinuousClock.now < deadline {
-            _ = try search()
+        func isSettled(_ figures: LibraryFigures) -> Bool {
+            figures.effort == .exact || figures.effortRaises > 0 && figures.recall?.searches == 50
         }
-        #expect(figures().effortRaises > 0)
+        // Searches are looked at by a thread of low priority.
+        let deadline = ContinuousClock.now + .seconds(600)
+        var settled = figures()
+        while !isSettled(settled), ContinuousClock.now < deadline {
+            _ = try search()
+            settled = figures()
+        }
+        #expect(isSettled(settled) && settled.effortRaises > 0)
+        // Some that wait to be looked at may raise it once more.
         let result = try search()
-        // Not surely below, of fifty: so much by chance.
-        #expect(result.isExact || result.ef! >= 2 * first && figures().recall!.recall >= 0.9)
+        #expect(result.isExact || result.ef ?? 0 >= 2 * first)
+        // Not surely below 0.95: with fifty, whichever they were, the mean is above 0.84.
+        #expect(settled.effort == .exact || settled.recall?.recall ?? 0 > 0.84)
         #expect(try search(ef: 12).ef == 12)
 
         _ = try test.database.updateLibrary(library, LibraryChange(minimumRecall: 0))

@@ -159,8 +159,8 @@ struct SnapshotTests {
 
         #expect(throws: StorageError.self) { try loadLibrary(created: 1, changed: 1, rows: UInt32(VectorStore.maxRows)) }
 
-        // They would be eight gibibytes.
-        #expect(peakMemory() - before < 1 << 30)
+        // They would be eight gibibytes; other tests take some of it meanwhile.
+        #expect(peakMemory() - before < 4 << 30)
     }
 
     @Test("what was created or changed after the snapshot is refused", arguments: [(1, 2), (2, 2), (2, 1)] as [(Int64, Int64)])
@@ -400,10 +400,13 @@ struct SnapshotTests {
         let test = try TestDatabase(syncs: .slow)
         let libraries = try [IndexKind.hnsw, .bruteForce].map { try test.database.makeLibrary(index: IndexConfiguration($0)) }
         let isOver = Shared(false)
+        let taken = Shared(0)
         let writers = (0..<4).map { writer in
             Background {
                 var generator = SplitMix(seed: UInt64(writer))
                 for round in 0..<60 {
+                    // However late whoever takes snapshots gets its turn.
+                    if round % 20 == 0 { taken.wait { $0 >= round / 20 } }
                     let number = 1000 * (writer + 1) + round
                     let text = "fox \(round % 5)"
                     try test.database.put(number, in: libraries[round % 2], [chunk(number, generator.vector(), text: text)])
@@ -418,15 +421,14 @@ struct SnapshotTests {
                 _ = try test.database.search(in: libraries[1], SearchQuery(.hybrid, vector: generator.vector(), text: "fox 3", count: 5))
             }
         }
-        var taken = 0
         while writers.contains(where: { !$0.hasEnded }) {
             _ = try test.database.takeSnapshot()
-            taken += 1
+            taken.update { $0 += 1 }
         }
         for writer in writers { try writer.value() }
         isOver.update { $0 = true }
         try reader.value()
-        #expect(taken >= 2)
+        #expect(taken.current >= 2)
         let state = try test.database.dump()
         #expect(state.libraries.reduce(0) { $0 + $1.documents.count } == 4 * 40)
         #expect(state.libraries == state.libraries.map { $0.withExpectedSearch() })
