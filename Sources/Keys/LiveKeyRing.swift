@@ -21,9 +21,9 @@ package final class LiveKeyRing: @unchecked Sendable {
     private var state: State
     private var seen: Seen
     private var nextCheck: ContinuousClock.Instant
-    /// Which check it was that found the state: a slow one must not undo what a later one found.
-    private var latest = 0
-    private var checks = 0
+    /// Whether somebody looks at the file. Others do not meanwhile: of two, the one that read first could be the last to say what it found,
+    /// and bring back a key that is revoked.
+    private var isLooking = false
 
     /// What was seen of the file when the state was found.
     private enum Seen: Equatable {
@@ -50,30 +50,32 @@ package final class LiveKeyRing: @unchecked Sendable {
 
     /// The ring as it is. Cost: one look at the file a second, among all who ask.
     package var current: State {
-        let check: Int? = lock.withLock {
+        let isDue = lock.withLock {
             let time = now()
-            guard time >= nextCheck else { return nil }
+            guard time >= nextCheck, !isLooking else { return false }
             nextCheck = time + Self.checkInterval
-            checks += 1
-            return checks
+            isLooking = true
+            return true
         }
         // Outside the lock: meanwhile others go by what was found before.
-        if let check { look(check) }
+        if isDue { look() }
         return lock.withLock { state }
     }
 
-    private func look(_ check: Int) {
+    private func look() {
         let known = lock.withLock { seen }
-        if known != .unsettled, known == glance() { return }
+        if known != .unsettled, known == glance() {
+            lock.withLock { isLooking = false }
+            return
+        }
         let (found, foundSeen) = Self.read(file)
         let isNew = lock.withLock {
-            guard check > latest else { return false }
-            latest = check
             let isNew = found != state
             (state, seen) = (found, foundSeen)
             return isNew
         }
         if isNew { changed(found) }
+        lock.withLock { isLooking = false }
     }
 
     private func glance() -> Seen {

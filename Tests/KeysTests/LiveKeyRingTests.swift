@@ -1,5 +1,6 @@
 import Glibc
 import Storage
+import StorageTestSupport
 import TestSupport
 import Testing
 
@@ -91,6 +92,40 @@ struct LiveKeyRingTests {
         place.wait(.seconds(1))
 
         #expect(live.current == .success(KeyRing()))
+    }
+
+    @Test("is looked at by one at a time, who holds up nobody else, and undoes nothing that was found later")
+    func slowLook() throws {
+        let isHeld = Shared(false)
+        let held = Shared(0)
+        let disk = SimulatedFileSystem { call in
+            guard call.operation == .read, isHeld.current else { return nil }
+            held.update { $0 += 1 }
+            isHeld.wait { !$0 }
+            return nil
+        }
+        let directory = TemporaryDirectory()
+        // The lock is a real file.
+        let file = KeyRingFile(directory / "keys.json", on: disk)
+        func add() throws { _ = try file.update { ring throws(KeysError) in try ring.create(name: "k", right: .read, at: noon) } }
+        let time = Shared(ContinuousClock.now)
+        try add()
+        let live = LiveKeyRing(file, now: { time.current })
+        try add()
+
+        isHeld.set(true)
+        time.update { $0 += .seconds(1) }
+        let slow = Background { try live.current.get().count }
+        held.wait { $0 == 1 }
+        time.update { $0 += .seconds(1) }
+        #expect(try live.current.get().count == 1)
+        #expect(held.current == 1)
+        isHeld.set(false)
+
+        #expect(try slow.value() == 2)
+        // It is due since the second second.
+        try add()
+        #expect(try live.current.get().count == 3)
     }
 
     @Test("is read by many threads while it changes")
