@@ -15,8 +15,8 @@ final class ListeningSocket: Sendable {
     deinit { close(descriptor) }
 
     /// A connection whose reads give up after `timeout`.
-    func connect(timeout: timeval = timeval(tv_sec: 20, tv_usec: 0)) -> FastCGIClient {
-        let connection = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    func connect(timeout: timeval = timeval(tv_sec: 120, tv_usec: 0)) -> FastCGIClient {
+        let connection = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         precondition(withAddress(directory / "socket") { Glibc.connect(connection, $0, $1) } == 0)
         var timeout = timeout
         setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))

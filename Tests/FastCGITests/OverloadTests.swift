@@ -5,7 +5,7 @@ import HTTPTypes
 import TestSupport
 import Testing
 
-@Suite("More requests than are handled at one time", .timeLimit(.minutes(1)))
+@Suite("More requests than are handled at one time", .timeLimit(.minutes(10)))
 struct OverloadTests {
     /// Whatever is answered counts its arrival and waits until it may go on.
     private final class Work: Sendable {

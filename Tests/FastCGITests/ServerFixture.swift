@@ -57,13 +57,13 @@ final class ServerFixture: Sendable {
     }
 
     /// Never leaves threads behind on a socket that is about to be closed.
-    deinit { _ = server.stop(drainingFor: .seconds(20)) }
+    deinit { _ = server.stop(drainingFor: .seconds(120)) }
 
     var handled: [Request] { record.handled.withLock { $0 } }
     var rejections: [RequestRejection] { record.rejections.withLock { $0 } }
 
     /// Returns when all that was accepted has been dealt with.
-    func finish() { precondition(server.stop(drainingFor: .seconds(20))) }
+    func finish() { precondition(server.stop(drainingFor: .seconds(120))) }
 }
 
 /// A door that handlers wait at, and that tells when one of them has come.

@@ -22,7 +22,7 @@ import Testing
     }
 }
 
-@Suite("Streamed bodies", .timeLimit(.minutes(1))) struct StreamedBodyTests {
+@Suite("Streamed bodies", .timeLimit(.minutes(10))) struct StreamedBodyTests {
     private let post = [("REQUEST_METHOD", "POST"), ("REQUEST_URI", "/stream")]
 
     private func beginning(_ parameters: [(String, String)]? = nil) -> [UInt8] {
@@ -153,7 +153,7 @@ import Testing
         client.stopSending()
 
         #expect(client.receive().body == "0 lines, stopping")
-        #expect(fixture.server.stop(drainingFor: .seconds(20)))
+        #expect(fixture.server.stop(drainingFor: .seconds(120)))
     }
 
     @Test("that are longer or shorter than announced end with an error")

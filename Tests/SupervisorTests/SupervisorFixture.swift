@@ -30,7 +30,7 @@ final class SupervisorFixture: Sendable {
         let preamble = "news=\(directory.path)/news; count=\(directory.path)/count; serving() { echo >&3; }; "
         var configuration = SupervisorConfiguration(
             socketPath: directory.path + "/run/socket", executable: "/bin/sh", arguments: ["-c", preamble + script],
-            firstPause: .milliseconds(1), longestPause: .milliseconds(4), stopLimit: .seconds(20), longestWait: .seconds(20))
+            firstPause: .milliseconds(1), longestPause: .milliseconds(4), stopLimit: .seconds(120), longestWait: .seconds(120))
         adjust(&configuration)
         self.configuration = configuration
         var ends: [Int32] = [0, 0]
@@ -101,7 +101,7 @@ func listenSocket(_ path: String, type: __socket_type = SOCK_STREAM) -> Int32 {
 }
 
 /// Whether the other side closes `connection` within a time.
-func isClosed(_ connection: Int32, within milliseconds: Int32 = 20_000) -> Bool {
+func isClosed(_ connection: Int32, within milliseconds: Int32 = 120_000) -> Bool {
     var waiting = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
     var byte: UInt8 = 0
     return poll(&waiting, 1, milliseconds) == 1 && read(connection, &byte, 1) <= 0

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Supervisor
 
-@Suite(.timeLimit(.minutes(1))) struct SupervisorTests {
+@Suite(.timeLimit(.minutes(10))) struct SupervisorTests {
     /// Tells the test its process and its listening socket, and that it serves; ends by SIGTERM.
     private let responder = "echo $$ $(readlink /proc/$$/fd/0) > $news; serving; exec sleep 1000"
 
