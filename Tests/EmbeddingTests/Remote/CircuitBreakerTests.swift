@@ -133,7 +133,10 @@ import Testing
         let server = StubServer { request, _ in
             inside.update { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
             // The first waits for a second one, which comes while nobody has an answer.
-            inside.wait(atMost: .seconds(20)) { $0.most > 1 } then: { _ in }
+            inside.wait(atMost: .seconds(20)) {
+                $0.most > 1
+            } then: { _ in
+            }
             for _ in 0..<50 { yieldThread() }
             inside.update { $0.now -= 1 }
             return RemoteProviderKind.ollama.answer(request, dimension: 4)
