@@ -52,6 +52,7 @@ extension Database {
         func figures(_ library: Library) -> LibraryFigures {
             library.lock.withReadLock {
                 let store = library.vectors.store.statistics
+                let guarding = library.recall.guarding
                 return LibraryFigures(
                     id: library.id, model: library.record.model, documents: library.documents.count, chunks: library.chunkCount,
                     index: library.vectors.statistics, freeRows: store.freeRows, vectorBytes: store.bytes,
@@ -59,7 +60,7 @@ extension Database {
                     documentBytes: library.documentBytes + library.chunkTable.sizeInBytes, textBytes: library.textBytes,
                     columnBytes: library.fields.sizeInBytes,
                     busyFor: busySince[ObjectIdentifier(library)].map { max(.zero, now - $0) }, recall: library.recall.estimate,
-                    minimumRecall: library.record.minimumRecall, effort: library.recall.effort, effortRaises: library.recall.raises)
+                    minimumRecall: library.record.minimumRecall, effort: guarding.effort, effortRaises: guarding.raises)
             }
         }
         return LibrariesFigures(libraries: libraries.map(figures), successors: successors.map(figures))

@@ -62,7 +62,9 @@ extension Database {
             var search = LibrarySearch(library, query, eligible: query.filter.map { slots(passing: $0, in: library) })
             return (search.run(), library.record.minimumRecall)
         }
-        if !result.isExact, query.filter == nil { recallEstimator.offer(query, of: library, minimum: minimum) }
+        // Lists that others are made of are longer than what is asked for, and so better than they would look.
+        let isPlain = query.mode == .vector && query.diversity == 0 && query.filter == nil
+        if !result.isExact, isPlain { recallEstimator.offer(query, of: library, minimum: minimum) }
         return result
     }
 

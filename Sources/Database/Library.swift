@@ -58,7 +58,7 @@ package final class Library: @unchecked Sendable {
         if let k1 = change.k1 { record.text.k1 = k1 }
         if let b = change.b { record.text.b = b }
         if let fingerprint = change.fingerprint { record.source.fingerprint = fingerprint }
-        if let minimum = change.minimumRecall {
+        if let minimum = change.minimumRecall, minimum != record.minimumRecall {
             record.minimumRecall = minimum
             recall.forget()
         }
@@ -77,11 +77,12 @@ package final class Library: @unchecked Sendable {
         // What is not yet in an index need not be built anew; so a replayed log builds what it ends with, and once.
         if old.servesAs(index), vectors.statistics.indexed > 0 { vectors.rebuild() }
         formerIndex = vectors.isRebuilding ? old : nil
-        recall.forget()
+        // Until the new index takes its place, searches use the old one, of which all this was found out.
+        if !vectors.isRebuilding { recall.forget() }
         touch(time, sequence)
     }
 
-    /// What is asked of the vectors; without an `ef`, as much as it takes to find what the library wants to be found.
+    /// What is asked of the vectors; without an `ef`, as much as the guard of recall has come to.
     func vectorRequest(count: Int, ef: Int?, isExact: Bool = false, filter: RowSet? = nil) -> SearchRequest {
         var request = SearchRequest(count: count, ef: ef, isExact: isExact, filter: filter)
         guard ef == nil else { return request }
@@ -95,8 +96,12 @@ package final class Library: @unchecked Sendable {
 
     /// What a builder should do next; nil: nothing.
     func beginIndexWork() -> IndexWork? {
+        let wasRebuilding = vectors.isRebuilding
         let work = vectors.beginWork()
-        if !vectors.isRebuilding { formerIndex = nil }
+        if !vectors.isRebuilding {
+            formerIndex = nil
+            if wasRebuilding { recall.forget() }
+        }
         return work
     }
 

@@ -11,8 +11,8 @@ package struct RecallSampling: Sendable {
     package init() {}
 }
 
-/// Estimates the recall of searches that need not be exact: now and then the query of one is searched for again, as it was and with all
-/// vectors, on a thread of its own and beside everything else.
+/// Estimates the recall of searches that need not be exact: now and then the query of one is searched for again, as the library
+/// would now and with all vectors, on a thread of its own and beside everything else.
 ///
 /// Cost: as `RecallSampling` says. While a query is searched for, writes to its library wait, as they do for an exact search that somebody
 /// asks for; libraries of more than `chunkLimit` are left alone therefore.
@@ -41,7 +41,7 @@ final class RecallEstimator: @unchecked Sendable {
         self.sampling = sampling
     }
 
-    /// Takes the query of a search that was not exact and had no filter, unless one of its library was taken a moment ago.
+    /// Takes the query of a search by vectors that was not exact and had no filter, unless one of its library was taken a moment ago.
     ///
     /// - Parameter minimum: the recall that the library wants; then only of a search that left `ef` to it.
     func offer(_ query: SearchQuery, of library: Library, minimum: Double) {
@@ -51,7 +51,7 @@ final class RecallEstimator: @unchecked Sendable {
             // Where there is no room for a thread, nothing is estimated.
             if thread == nil { thread = try? Thread("quire-recall", niceness: 10) { [self] in work() } }
             guard thread != nil else { return }
-            samples.append(Sample(library: library, vector: query.vector, count: query.count, ef: query.ef))
+            samples.append(Sample(library: library, vector: query.vector, count: query.offset + query.count, ef: query.ef))
             changed.broadcast()
         }
     }
@@ -97,12 +97,18 @@ final class RecallEstimator: @unchecked Sendable {
         let library = sample.library
         library.lock.withReadLock {
             guard library.chunkCount <= chunkLimit else { return }
-            let found = library.vectors.search(sample.vector.span, library.vectorRequest(count: sample.count, ef: sample.ef))
+            let minimum = library.record.minimumRecall
+            // It may have been taken while the library wanted nothing.
+            guard sample.ef == nil || minimum == 0 else { return }
+            let request = library.vectorRequest(count: sample.count, ef: sample.ef)
+            let found = library.vectors.search(sample.vector.span, request)
             guard !found.exact else { return }
             let nearest = library.vectors.search(sample.vector.span, SearchRequest(count: sample.count, isExact: true)).neighbors
             guard let last = nearest.last else { return }
             let recall = Double(found.neighbors.count { $0.distance <= last.distance }) / Double(nearest.count)
-            library.recall.add(recall, minimum: library.record.minimumRecall, ef: found.ef)
+            // Not what it has kept, which is no less than its count: one that asks for many would decide for all.
+            let ef = found.ef.map { _ in request.ef ?? library.indexInUse[.efSearch] }
+            library.recall.add(recall, minimum: minimum, ef: ef)
         }
     }
 }

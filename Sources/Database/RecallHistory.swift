@@ -48,12 +48,13 @@ final class RecallHistory: @unchecked Sendable {
 
     /// - Parameters:
     ///   - minimum: what the library wants.
-    ///   - ef: the candidates that the search kept; nil: of an index that keeps none.
+    ///   - ef: the candidates that the search was to keep; nil: of an index that keeps none.
     func add(_ recall: Double, minimum: Double, ef: Int?) {
         lock.withLock {
             if recalls.count < Self.window { recalls.append(recall) } else { recalls[next] = recall }
             next = (next + 1) % Self.window
-            guard isSurelyBelow(minimum) else { return }
+            // Not after each: who looks often enough sees everything that chance can do.
+            guard next % Self.fewest == 0, isSurelyBelow(minimum) else { return }
             let most = IndexParameter.efSearch.range.upperBound
             if let ef, ef < most { currentEffort = .ef(min(2 * ef, most)) } else { currentEffort = .exact }
             raiseCount += 1
@@ -61,19 +62,19 @@ final class RecallHistory: @unchecked Sendable {
         }
     }
 
-    /// Whether it is not by chance that these searches found less: their mean is below by two of its standard errors.
+    /// Whether it is hardly by chance that these searches found less: their mean is below by three of its standard errors.
     private func isSurelyBelow(_ minimum: Double) -> Bool {
         guard recalls.count >= Self.fewest else { return false }
         let count = Double(recalls.count)
         let mean = recalls.reduce(0, +) / count
         let variance = recalls.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
-        return mean + 2 * (variance / count).squareRoot() < minimum
+        return mean + 3 * (variance / count).squareRoot() < minimum
     }
 
     var effort: SearchEffort { lock.withLock { currentEffort } }
 
-    /// How often searches were made to look at more.
-    var raises: Int { lock.withLock { raiseCount } }
+    /// With how often searches were made to look at more.
+    var guarding: (effort: SearchEffort, raises: Int) { lock.withLock { (currentEffort, raiseCount) } }
 
     /// `nil` while too few searches were looked at.
     var estimate: RecallEstimate? {

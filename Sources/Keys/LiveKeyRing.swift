@@ -2,7 +2,7 @@ import Glibc
 import Locks
 import Storage
 
-/// The key ring of a running server: what the file says, at most a second and the time of reading late.
+/// The key ring of a running server: what the file says, at most a second and the time of two readings late.
 ///
 /// A file that cannot be read or understood is never replaced by what it said before: whoever damages it could keep a revoked key alive.
 // Sound as Sendable: the variables are read and written under `lock`.

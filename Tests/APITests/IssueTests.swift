@@ -159,12 +159,13 @@ struct IssueTests {
     @Test("a library is spoken of when its index takes long, misses much, or is none though it is large, or half of it is free")
     func libraries() throws {
         let server = try healthy()
-        func found(_ figures: LibraryFigures) -> [String] {
+        func issues(_ figures: LibraryFigures) -> [ServerIssue] {
             var finder = IssueFinder(server.service, figures: LibrariesFigures(libraries: [figures], successors: []))
             finder.find()
             #expect(finder.issues.allSatisfy { $0.library == figures.id })
-            return finder.issues.map(\.code.rawValue)
+            return finder.issues
         }
+        func found(_ figures: LibraryFigures) -> [String] { issues(figures).map(\.code.rawValue) }
 
         #expect(found(figures(.hnsw, indexed: 5, pending: 20_000, busyFor: .seconds(601))) == ["index_building_long"])
         #expect(found(figures(.hnsw, indexed: 5, pending: 20_000, busyFor: .seconds(600))) == [])
@@ -172,8 +173,8 @@ struct IssueTests {
         #expect(found(figures(.hnsw, indexed: 5, pending: 20_000)) == [])
         #expect(found(figures(.hnsw, indexed: 5, recall: 0.89)) == ["recall_low"])
         #expect(found(figures(.hnsw, indexed: 5, recall: 0.9)) == [])
-        #expect(found(figures(.hnsw, indexed: 5, effort: .ef(512))) == ["recall_guarded"])
-        #expect(found(figures(.lsh, indexed: 5, effort: .exact)) == ["recall_guarded"])
+        #expect(issues(figures(.hnsw, indexed: 5, effort: .ef(512))).map { "\($0.code) \($0.severity)" } == ["recallGuarded info"])
+        #expect(issues(figures(.lsh, indexed: 5, effort: .exact)).map { "\($0.code) \($0.severity)" } == ["recallGuarded warning"])
         #expect(found(figures(.bruteForce, indexed: 200_000)) == ["no_index"])
         #expect(found(figures(.bruteForce, indexed: 199_999)) == [])
         #expect(found(figures(.auto, indexed: 200_000)) == [])

@@ -152,7 +152,7 @@ extension Exposition {
 
     private mutating func writeMemory(_ figures: LibrariesFigures, queryCache: QueryCache) {
         func sum(_ figure: (LibraryFigures) -> Int) -> Int { figures.all.reduce(0) { $0 + figure($1) } }
-        // A library that is made anew has the texts of the one that it is to succeed.
+        // A library that is made anew has the texts of the one that it is to succeed, until a start that reads them once more.
         let texts = figures.libraries.reduce(0) { $0 + $1.textBytes }
         begin(.gauge("quire_memory_bytes", "Memory by what it is for, as the parts reckon it; all else is the rest of the process."))
         for (component, bytes) in [

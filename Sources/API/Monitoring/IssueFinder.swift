@@ -192,14 +192,19 @@ struct IssueFinder {
             "Searches find \(Int($0.recall!.recall * 100)) % of the nearest chunks, by the last \($0.recall!.searches) that were repeated with "
                 + "all vectors"
         }
-        add(
-            .recallGuarded, .warning, libraries.filter { $0.effortRaises > 0 },
-            "Have the index find more: POST /v1/libraries/{id}/index/rebuild with a higher m or ef_construction for hnsw, or PATCH "
-                + "/v1/libraries/{id} with a higher ef_search, nprobe or probes; or with a lower min_recall"
-        ) { library in
-            let effort = if case .ef(let ef) = library.effort { "keep \(ef) candidates" } else { "compare all vectors" }
-            return "Searches found fewer of the nearest chunks than min_recall = \(library.minimumRecall) asks for, so they were made to "
-                + "look at more \(library.effortRaises) times: those that name no ef now \(effort), and take longer"
+        for (severity, libraries) in [
+            (ServerIssue.Severity.warning, libraries.filter { $0.effort == .exact }),
+            (.info, libraries.filter { if case .ef = $0.effort { true } else { false } }),
+        ] {
+            add(
+                .recallGuarded, severity, libraries,
+                "Have the index find more: POST /v1/libraries/{id}/index/rebuild with a higher m or ef_construction for hnsw, or PATCH "
+                    + "/v1/libraries/{id} with a higher ef_search, nprobe or probes; or with a lower min_recall"
+            ) { library in
+                let effort = if case .ef(let ef) = library.effort { "keep \(ef) candidates" } else { "compare all vectors" }
+                return "Searches found fewer of the nearest chunks than min_recall = \(library.minimumRecall) asks for, so they were made "
+                    + "to look at more \(library.effortRaises) times: those that name no ef now \(effort), and take longer"
+            }
         }
         add(
             .noIndex, .info, libraries.filter { $0.index.kind == .bruteForce && $0.index.indexed >= Self.rowsWorthAnIndex },
