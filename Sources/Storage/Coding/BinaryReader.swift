@@ -35,6 +35,8 @@ package struct BinaryReader {
         let (size, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Float>.size)
         guard count >= 0, !overflow else { throw malformed("a count of \(count)", before: 0) }
         let source = try take(size)
+        // As in `File.read`.
+        guard count > 0 else { return [] }
         // The floats are copied bit for bit; both buffers have room for `size` bytes, the reader just checked its own.
         return [Float](unsafeUninitializedCapacity: count) { destination, initialized in
             source.withUnsafeBytes { UnsafeMutableRawBufferPointer(destination).copyMemory(from: $0) }

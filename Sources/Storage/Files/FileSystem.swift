@@ -64,6 +64,8 @@ extension File {
 
     /// `count` bytes from `offset`. A file that ends before is an error.
     package func read(_ count: Int, at offset: UInt64) throws(StorageError) -> [UInt8] {
+        // All empty arrays are one, and its count would be written while other threads read it.
+        guard count > 0 else { return [] }
         var failure: StorageError?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             do throws(StorageError) {
