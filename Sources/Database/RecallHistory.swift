@@ -58,20 +58,23 @@ final class RecallHistory: @unchecked Sendable {
             let most = IndexParameter.efSearch.range.upperBound
             if let ef, ef < most { currentEffort = .ef(min(2 * ef, most)) } else { currentEffort = .exact }
             raiseCount += 1
-            (recalls, next) = ([], 0)
+            forgetRecalls()
         }
     }
+
+    private func forgetRecalls() { (recalls, next) = ([], 0) }
+
+    private var mean: Double { recalls.reduce(0, +) / Double(recalls.count) }
 
     /// Whether it is hardly by chance that these searches found less: their mean is below by three of its standard errors.
     private func isSurelyBelow(_ minimum: Double) -> Bool {
         guard recalls.count >= Self.fewest else { return false }
-        let count = Double(recalls.count)
-        let mean = recalls.reduce(0, +) / count
+        let (count, mean) = (Double(recalls.count), mean)
         let variance = recalls.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
         return mean + 3 * (variance / count).squareRoot() < minimum
     }
 
-    var effort: SearchEffort { lock.withLock { currentEffort } }
+    var effort: SearchEffort { guarding.effort }
 
     /// With how often searches were made to look at more.
     var guarding: (effort: SearchEffort, raises: Int) { lock.withLock { (currentEffort, raiseCount) } }
@@ -80,12 +83,15 @@ final class RecallHistory: @unchecked Sendable {
     var estimate: RecallEstimate? {
         lock.withLock {
             guard recalls.count >= Self.fewest else { return nil }
-            return RecallEstimate(recall: recalls.reduce(0, +) / Double(recalls.count), searches: recalls.count)
+            return RecallEstimate(recall: mean, searches: recalls.count)
         }
     }
 
     /// Said when the index is configured anew, or something else is wanted.
     func forget() {
-        lock.withLock { (recalls, next, currentEffort, raiseCount) = ([], 0, .configured, 0) }
+        lock.withLock {
+            forgetRecalls()
+            (currentEffort, raiseCount) = (.configured, 0)
+        }
     }
 }

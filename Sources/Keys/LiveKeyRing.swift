@@ -58,16 +58,16 @@ package final class LiveKeyRing: @unchecked Sendable {
             return true
         }
         // Outside the lock: meanwhile others go by what was found before.
-        if isDue { look() }
+        if isDue {
+            look()
+            lock.withLock { isLooking = false }
+        }
         return lock.withLock { state }
     }
 
     private func look() {
         let known = lock.withLock { seen }
-        if known != .unsettled, known == glance() {
-            lock.withLock { isLooking = false }
-            return
-        }
+        if known != .unsettled, known == glance() { return }
         let (found, foundSeen) = Self.read(file)
         let isNew = lock.withLock {
             let isNew = found != state
@@ -75,7 +75,6 @@ package final class LiveKeyRing: @unchecked Sendable {
             return isNew
         }
         if isNew { changed(found) }
-        lock.withLock { isLooking = false }
     }
 
     private func glance() -> Seen {

@@ -87,7 +87,7 @@ struct NewLibrary {
         var embedding: (model: String, dimension: Int)?
         var metric: Metric?
         var text = TextOptions()
-        var minimumRecall: Double?
+        var minimumRecall = 0.0
         reader.readObject { object in
             name = object.required("name") { $0.string(length: Self.nameLength) }
             description = object.optional("description") { $0.string(length: Self.descriptionLength) }
@@ -95,7 +95,7 @@ struct NewLibrary {
             embedding = Self.readEmbedding(&object, catalogue, defaultModel)
             metric = object.optional("metric") { $0.choice(of: Metric.self) }
             text = object.optional("text") { $0.textOptions() } ?? text
-            minimumRecall = object.optional("min_recall") { $0.number(in: LibraryRecord.recallRange) }
+            minimumRecall = object.optional("min_recall") { $0.number(in: LibraryRecord.recallRange) } ?? minimumRecall
         }
         try reader.finish()
         self.name = name!
@@ -104,7 +104,7 @@ struct NewLibrary {
         (self.model, self.dimension) = embedding!
         self.metric = metric ?? .cosine
         self.text = text
-        self.minimumRecall = minimumRecall ?? 0
+        self.minimumRecall = minimumRecall
     }
 
     /// A dimension alone makes a library of precomputed vectors; with a model it must be the model's. `nil` after a problem.
