@@ -23,18 +23,13 @@ struct KeyMatrixTests {
             operations = try contract.keyedOperations
             #expect(Set(operations.map(\.name)) == Set(contract.operations.keys) && operations.count > 40)
             for right in Right.allCases { keys[right] = try quire.keys(["create", right.rawValue, "--right", right.rawValue]) }
-            let admin = keys[.admin]!
-            try quire.waitUntil("the last key is known") { [quire] in
-                (try? quire.send("GET", "/v1/libraries", headers: ["X-API-Key": admin]))?.status == 200
-            }
+            // The last one.
+            try quire.waitUntilKnown(keys[.admin]!)
             mine = try makeLibrary().library
             let other = try makeLibrary()
             theirs = ["libraries": other.library, "documents": other.document, "chunks": other.chunk]
             limited = try quire.keys(["create", "limited", "--right", "write", "--library", mine])
-            let key = limited
-            try quire.waitUntil("the key for one library is known") { [quire] in
-                (try? quire.send("GET", "/v1/libraries", headers: ["X-API-Key": key]))?.status == 200
-            }
+            try quire.waitUntilKnown(limited)
         }
 
         private func makeLibrary() throws -> (library: String, document: String, chunk: String) {

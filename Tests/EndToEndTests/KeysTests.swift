@@ -37,7 +37,7 @@ struct KeysTests {
         #expect(try quire.get("/health").status == 200)
 
         let writer = try quire.keys(["create", "writer", "--right", "write"])
-        try quire.waitUntil("the key is known") { (try? send("GET", "/v1/libraries", writer))?.status == 200 }
+        try quire.waitUntilKnown(writer)
         let library = try #require(try send("POST", "/v1/libraries", writer, body: #"{"name":"v","embedding_dimension":2}"#)["location"])
         let reader = try quire.keys(["create", "reader", "--library", String(library.suffix(36))])
         try quire.waitUntil("the key is known") { (try? send("GET", library, reader))?.status == 200 }
@@ -50,7 +50,7 @@ struct KeysTests {
 
         let id = String(writer.dropFirst(3).prefix(12))
         let rotated = try quire.keys(["rotate", id])
-        try quire.waitUntil("the new secret is known") { (try? send("GET", "/v1/libraries", rotated))?.status == 200 }
+        try quire.waitUntilKnown(rotated)
         #expect(try send("GET", "/v1/libraries", writer).asError == "401 AuthenticationError")
         _ = try quire.keys(["revoke", id])
         try quire.waitUntil("the key is gone") { (try? send("GET", "/v1/libraries", rotated))?.status == 401 }

@@ -8,7 +8,7 @@ final class ListeningSocket: Sendable {
 
     init() {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        precondition(withAddress(directory / "socket") { bind(descriptor, $0, $1) } == 0)
+        precondition(withUnixAddress(directory / "socket") { bind(descriptor, $0, $1) } == 0)
         precondition(listen(descriptor, 1024) == 0)
     }
 
@@ -17,19 +17,10 @@ final class ListeningSocket: Sendable {
     /// A connection whose reads give up after `timeout`.
     func connect(timeout: timeval = timeval(tv_sec: 120, tv_usec: 0)) -> FastCGIClient {
         let connection = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        precondition(withAddress(directory / "socket") { Glibc.connect(connection, $0, $1) } == 0)
+        precondition(withUnixAddress(directory / "socket") { Glibc.connect(connection, $0, $1) } == 0)
         var timeout = timeout
         setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         return FastCGIClient(connection: connection)
-    }
-}
-
-private func withAddress<Result>(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-    return withUnsafePointer(to: &address) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
     }
 }
 

@@ -33,9 +33,7 @@ struct SchemathesisTests {
         var headers: [String] = []
         if let right {
             let key = try quire.keys(["create", right, "--right", right])
-            try quire.waitUntil("the key is known") {
-                (try? quire.send("GET", "/v1/libraries", headers: ["X-API-Key": key]))?.status == 200
-            }
+            try quire.waitUntilKnown(key)
             headers = ["--header", "Authorization: Bearer \(key)"]
         }
 

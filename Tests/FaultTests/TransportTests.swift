@@ -92,15 +92,9 @@ struct TransportTests {
         let document = try #require(added["location"])
         let before = try Footprint(of: responder)
 
-        let readers = try (0..<2).map { _ in try #require(connectLocally(port: quire.port)) }
-        defer { for reader in readers { close(reader) } }
-        for reader in readers {
-            let request = "GET \(document)?include_embeddings=true HTTP/1.1\r\nHost: quire\r\n\r\n"
-            _ = request.withCString { send(reader, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
-            var byte: UInt8 = 0
-            #expect(recv(reader, &byte, 1, 0) == 1)
-        }
-        // One thread answers all of them, and this, while nobody has read more than a byte.
+        let readers = try (0..<2).map { _ in try SlowReply(of: "\(document)?include_embeddings=true", from: quire) }
+        defer { withExtendedLifetime(readers) {} }
+        // One thread answers all of them, and this, while nobody has read a byte.
         let whole = try quire.get("\(document)?include_embeddings=true")
         #expect(whole.status == 200 && whole.body.count > 8 << 20)
         try quire.waitUntil("its memory is given back") { ((try? Footprint(of: responder).bytes) ?? .max) < before.bytes + 96 << 20 }

@@ -9,12 +9,7 @@ final class StandInResponder: Sendable {
     /// Listens at `path`, so that nginx's workers can connect.
     init(path: String) throws {
         listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let bound = withUnsafeBytes(of: address) { bytes in
-            bind(listener, bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count)) == 0
-        }
+        let bound = withUnixAddress(path) { bind(listener, $0, $1) == 0 }
         try #require(bound)
         // The directory keeps strangers out; its mode has a test of its own.
         try #require(chmod(path, 0o666) == 0 && listen(listener, 64) == 0)

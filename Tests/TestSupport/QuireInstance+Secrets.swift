@@ -14,6 +14,13 @@ extension QuireInstance {
         return printed
     }
 
+    /// Returns when the server lets in who has the key.
+    package func waitUntilKnown(_ key: String) throws {
+        try waitUntil("the key is known") {
+            (try? send("GET", "/v1/libraries", headers: ["X-API-Key": key]))?.status == 200
+        }
+    }
+
     /// From here on it is nowhere to be seen. Nothing is no secret.
     package func keep(secret: String) {
         if !secret.isEmpty { secrets.update { $0.append(secret) } }

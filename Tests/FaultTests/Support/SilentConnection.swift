@@ -10,13 +10,8 @@ final class SilentConnection: Sendable {
 
     init(to quire: QuireInstance, saying words: [UInt8] = []) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: (quire.runDirectory + "/responder.sock").utf8) }
-        let failed = withUnsafeBytes(of: address) { bytes in
-            connect(descriptor, bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count)) != 0
-        }
-        guard !failed, send(descriptor, words, words.count, Int32(MSG_NOSIGNAL)) == words.count else {
+        let isConnected = withUnixAddress(quire.runDirectory + "/responder.sock") { connect(descriptor, $0, $1) == 0 }
+        guard isConnected, send(descriptor, words, words.count, Int32(MSG_NOSIGNAL)) == words.count else {
             throw QuireInstance.Failed(what: "no connection to the responder: \(String(cString: strerror(errno)))")
         }
     }
