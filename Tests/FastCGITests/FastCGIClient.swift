@@ -81,7 +81,7 @@ final class FastCGIClient {
         var received: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
         while true {
-            let count = read(connection, &buffer, buffer.count)
+            let count = uninterrupted { read(connection, &buffer, buffer.count) }
             // What a peer sees that still sends when the connection is closed.
             if count == 0 || (count < 0 && errno == ECONNRESET) { reply.isClosed = true }
             guard count > 0 else { break }

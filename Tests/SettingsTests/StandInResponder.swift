@@ -40,7 +40,7 @@ final class StandInResponder: Sendable {
     /// The next request; nil when there is none for so many milliseconds.
     fileprivate func next(within milliseconds: Int32) throws -> StandInExchange? {
         var waiting = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
-        guard poll(&waiting, 1, milliseconds) == 1 else { return nil }
+        guard uninterrupted({ poll(&waiting, 1, milliseconds) }) == 1 else { return nil }
         let connection = accept(listener, nil, nil)
         try #require(connection >= 0)
         return try StandInExchange(connection)
@@ -56,7 +56,7 @@ final class AnsweringResponder: Sendable {
         let (responder, isStopped) = (try StandInResponder(path: path), isStopped)
         thread = Background {
             while !isStopped.current {
-                // nginx may have gone away meanwhile.
+                // The client may have gone away meanwhile, and nginx with it.
                 guard let exchange = try? responder.next(within: 20), (try? exchange.readBody()) != nil else { continue }
                 try? exchange.reply("Status: 200 OK\r\nContent-Type: application/json\r\n\r\n{}")
             }
@@ -100,12 +100,12 @@ final class StandInExchange {
         return true
     }
 
-    /// Answers with CGI headers and body, and says that this is all.
+    /// Answers with CGI headers and body, and says that this is all. Throws when nginx has gone away.
     func reply(_ reply: String) throws {
         let bytes = Array(reply.utf8)
         var records: [UInt8] = [1, 6, 0, 1, UInt8(bytes.count >> 8), UInt8(bytes.count & 0xff), 0, 0] + bytes
         records += [1, 6, 0, 1, 0, 0, 0, 0, 1, 3, 0, 1, 0, 8, 0, 0] + [UInt8](repeating: 0, count: 8)
-        try #require(send(connection, records, records.count, Int32(MSG_NOSIGNAL)) == records.count)
+        guard send(connection, records, records.count, Int32(MSG_NOSIGNAL)) == records.count else { throw Ended() }
         shutdown(connection, Int32(SHUT_WR))
     }
 
@@ -119,7 +119,14 @@ final class StandInExchange {
     private static func receive(_ count: Int, from connection: Int32) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         guard count > 0 else { return bytes }
-        guard recv(connection, &bytes, count, Int32(MSG_WAITALL)) == count else { throw Ended() }
+        var received = 0
+        while received < count {
+            let more = bytes.withUnsafeMutableBytes { bytes in
+                uninterrupted { recv(connection, bytes.baseAddress! + received, count - received, Int32(MSG_WAITALL)) }
+            }
+            guard more > 0 else { throw Ended() }
+            received += more
+        }
         return bytes
     }
 

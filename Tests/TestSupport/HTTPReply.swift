@@ -45,21 +45,43 @@ package struct HTTPReply: Sendable {
 package func exchange(_ request: [UInt8], port: Int, ending: Bool = false) -> [UInt8]? {
     guard let descriptor = connectLocally(port: port) else { return nil }
     defer { close(descriptor) }
-    var rest = request[...]
+    sendAll(request, to: descriptor)
+    if ending { shutdown(descriptor, Int32(SHUT_WR)) }
+    return receiveAll(from: descriptor, endingWithReply: ending)
+}
+
+/// Sends bytes, or as many as the other side takes: a server may answer and close before it has read everything, and what it said still
+/// counts.
+package func sendAll(_ bytes: [UInt8], to descriptor: Int32) {
+    var rest = bytes[...]
     while !rest.isEmpty {
-        let sent = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-        // A server may answer and close before it has read everything: what it said still counts.
+        let sent = rest.withUnsafeBytes { bytes in
+            uninterrupted { send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL)) }
+        }
         guard sent > 0 else { break }
         rest = rest.dropFirst(sent)
     }
-    if ending { shutdown(descriptor, Int32(SHUT_WR)) }
+}
+
+/// Everything that comes until the other side closes, or until the end of a reply.
+package func receiveAll(from descriptor: Int32, endingWithReply: Bool = false) -> [UInt8] {
     var received: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65_536)
-    while case let count = recv(descriptor, &chunk, chunk.count, 0), count > 0 {
+    while case let count = uninterrupted({ recv(descriptor, &chunk, chunk.count, 0) }), count > 0 {
         received += chunk.prefix(count)
-        if ending, HTTPReply(received)?.isComplete == true { break }
+        if endingWithReply, HTTPReply(received)?.isComplete == true { break }
     }
     return received
+}
+
+/// Makes a system call again as long as something interrupts it.
+///
+/// A wait for a socket with a timeout, as those of `connectLocally`, is interrupted when the process is halted and goes on (signal(7)):
+/// by a debugger, or by whoever makes a copy of the machine.
+package func uninterrupted<Result: SignedInteger>(_ call: () -> Result) -> Result {
+    var result = call()
+    while result < 0, errno == EINTR { result = call() }
+    return result
 }
 
 /// A port that nothing listens on at this moment. Who is slow to listen may find it taken: `ReservedPort` is not.
@@ -89,14 +111,11 @@ package final class ReservedPort: Sendable {
     deinit { close(descriptor) }
 }
 
-/// A connection to a local port; `nil` if nothing listens.
+/// A connection to a local port, on which no wait is longer than two minutes; `nil` if nothing listens.
 ///
 /// - Parameter source: the address of this machine that it comes from; any of 127.0.0.0/8 will do.
 package func connectLocally(port: Int, from source: String? = nil) -> Int32? {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    var patience = timeval(tv_sec: 30, tv_usec: 0)
-    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     if let source {
         var address = localAddress(port: 0)
         precondition(inet_pton(AF_INET, source, &address.sin_addr) == 1, "it is an address")
@@ -113,6 +132,9 @@ package func connectLocally(port: Int, from source: String? = nil) -> Int32? {
         close(descriptor)
         return nil
     }
+    var patience = timeval(tv_sec: 120, tv_usec: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     return descriptor
 }
 

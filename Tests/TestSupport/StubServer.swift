@@ -120,9 +120,7 @@ extension StubServer {
         }
 
         private func acceptOne(_ listener: Int32) -> Int32 {
-            var result = accept(listener, nil, nil)
-            while result < 0 && errno == EINTR { result = accept(listener, nil, nil) }
-            return result
+            uninterrupted { accept(listener, nil, nil) }
         }
 
         private func serve(_ connection: Int32) {
@@ -174,8 +172,7 @@ extension StubServer {
         /// Returns whether there was anything.
         private func receive(from connection: Int32, _ received: inout [UInt8]) -> Bool {
             var buffer = [UInt8](repeating: 0, count: 65_536)
-            var count = recv(connection, &buffer, buffer.count, 0)
-            while count < 0 && errno == EINTR { count = recv(connection, &buffer, buffer.count, 0) }
+            let count = uninterrupted { recv(connection, &buffer, buffer.count, 0) }
             guard count > 0 else { return false }
             received += buffer[..<count]
             return true
@@ -184,8 +181,9 @@ extension StubServer {
         private func write(_ bytes: [UInt8], to connection: Int32) -> Bool {
             var rest = bytes[...]
             while !rest.isEmpty {
-                let sent = rest.withUnsafeBytes { send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-                if sent < 0, errno == EINTR { continue }
+                let sent = rest.withUnsafeBytes { bytes in
+                    uninterrupted { send(connection, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL)) }
+                }
                 guard sent > 0 else { return false }
                 rest = rest.dropFirst(sent)
             }

@@ -26,11 +26,11 @@ final class KeptConnection {
         let request =
             "POST \(target) HTTP/1.1\r\nHost: quire\r\nContent-Type: application/json\r\nContent-Length: \(json.utf8.count)\r\n\r\n\(json)"
         // Should the server have gone, there is no reply either.
-        _ = request.withCString { send(connection, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+        sendAll(Array(request.utf8), to: connection)
         var received: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while true {
-            let count = recv(connection, &chunk, chunk.count, 0)
+            let count = uninterrupted { recv(connection, &chunk, chunk.count, 0) }
             guard count > 0 else {
                 end()
                 guard received.isEmpty, isReused else { throw QuireInstance.Failed(what: "a reply ends after \(received.count) bytes") }

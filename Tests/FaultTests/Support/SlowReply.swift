@@ -10,9 +10,11 @@ final class SlowReply: Sendable {
         guard let descriptor = connectLocally(port: quire.port) else { throw QuireInstance.Failed(what: "nobody listens") }
         self.descriptor = descriptor
         let request = "GET \(target) HTTP/1.1\r\nHost: quire\r\nConnection: close\r\n\r\n"
-        _ = request.withCString { send(descriptor, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+        sendAll(Array(request.utf8), to: descriptor)
         var byte: UInt8 = 0
-        guard recv(descriptor, &byte, 1, Int32(MSG_PEEK)) == 1 else { throw QuireInstance.Failed(what: "\(target): no reply") }
+        guard uninterrupted({ recv(descriptor, &byte, 1, Int32(MSG_PEEK)) }) == 1 else {
+            throw QuireInstance.Failed(what: "\(target): no reply")
+        }
     }
 
     deinit { close(descriptor) }
@@ -24,7 +26,7 @@ final class SlowReply: Sendable {
         var received: [UInt8] = []
         received.reserveCapacity(64 << 20)
         var part = [UInt8](repeating: 0, count: 256 << 10)
-        while case let count = recv(descriptor, &part, part.count, 0), count > 0 {
+        while case let count = uninterrupted({ recv(descriptor, &part, part.count, 0) }), count > 0 {
             received += part.prefix(count)
             try glance()
         }
