@@ -85,6 +85,29 @@ import Testing
         #expect(fixture.socket.connect().exchange(Records.get("/")).isComplete)
     }
 
+    @Test("a reply is sent whole though signals interrupt the wait for who reads it slowly")
+    func interrupted() throws {
+        let gate = Gate()
+        let worker = Mutex<Interruptible?>(nil)
+        let body = (0..<5_000_000).map { UInt8(truncatingIfNeeded: $0 / 3) }
+        let fixture = try ServerFixture { _ in
+            worker.withLock { $0 = Interruptible() }
+            gate.pass()
+            return Response(status: .ok, body: body)
+        }
+        let client = fixture.socket.connect()
+
+        client.send(Records.request(Records.get("/")))
+        gate.waitForArrival()
+        gate.open()
+        let interruptible = try #require(worker.withLock { $0 })
+        for _ in 0..<1000 { interruptible.interrupt() }
+        let reply = client.receive()
+
+        #expect(reply.output.suffix(body.count) == body[...])
+        #expect(reply.isComplete)
+    }
+
     @Test("a stream ends when nobody reads it any more")
     func endsWithItsReader() throws {
         let gate = Gate()

@@ -135,6 +135,31 @@ import Testing
         #expect(fixture.socket.connect().exchange(Records.get("/")).isComplete)
     }
 
+    @Test("are read to their end though a signal interrupts the wait for more of them")
+    func interrupted() throws {
+        let gate = Gate()
+        let worker = Mutex<Interruptible?>(nil)
+        let fixture = try ServerFixture(
+            stream: .streamed { request, body in
+                worker.withLock { $0 = Interruptible() }
+                gate.pass()
+                return count(request, body)
+            })
+        let client = fixture.socket.connect()
+
+        client.send(beginning() + Records.body(Array("one\n".utf8)))
+        gate.waitForArrival()
+        gate.open()
+        let interruptible = try #require(worker.withLock { $0 })
+        for _ in 0..<100 {
+            interruptible.interrupt()
+            client.send(Records.body(Array("more\n".utf8)))
+        }
+        client.send(end)
+
+        #expect(client.receive().body == "101 lines, 403 bytes")
+    }
+
     @Test("end when the server stops, and are answered all the same")
     func serverStops() throws {
         let gate = Gate()

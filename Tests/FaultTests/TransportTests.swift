@@ -9,7 +9,7 @@ struct TransportTests {
     /// Sends something and closes the connection at once.
     private func leave(_ quire: QuireInstance, after text: String) {
         guard let descriptor = connectLocally(port: quire.port) else { return }
-        _ = text.withCString { send(descriptor, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+        sendAll(Array(text.utf8), to: descriptor)
         close(descriptor)
     }
 
@@ -83,24 +83,29 @@ struct TransportTests {
     @Test("a reply of tens of megabytes to a client that hardly reads takes no memory of the responder's for long, and no thread")
     func slowReader() throws {
         let quire = try QuireInstance(noModel.merging(["WORKER_THREADS": "1", "QUEUE_TIMEOUT_MS": "20000"]) { $1 })
-        let library = try quire.createLibrary(#"{"name":"v","embedding_dimension":1024}"#)
         let responder = try #require(quire.responder)
-        let vector = Data([Float](repeating: 0.12345678, count: 1024).withUnsafeBytes(Array.init)).base64EncodedString()
-        let chunks = (0..<1000).map { #"{"text":"\#($0)","embedding":"\#(vector)"}"# }
-        let added = try quire.post(
-            "/v1/libraries/\(library)/documents/with-embeddings", #"{"title":"t","chunks":[\#(chunks.joined(separator: ","))]}"#)
-        let document = try #require(added["location"])
+        let document = try addLargeDocument(to: quire)
         let before = try Footprint(of: responder)
 
-        let readers = try (0..<2).map { _ in try SlowReply(of: "\(document)?include_embeddings=true", from: quire) }
+        let readers = try (0..<2).map { _ in try SlowReply(of: document, from: quire) }
         defer { withExtendedLifetime(readers) {} }
         // One thread answers all of them, and this, while nobody has read a byte.
-        let whole = try quire.get("\(document)?include_embeddings=true")
+        let whole = try quire.get(document)
         #expect(whole.status == 200 && whole.body.count > 8 << 20)
         try quire.waitUntil("its memory is given back") { ((try? Footprint(of: responder).bytes) ?? .max) < before.bytes + 96 << 20 }
         report(
             "replies of \(whole.body.count >> 20) MB to clients that do not read: further memory of the responder",
             "\((try Footprint(of: responder).bytes - before.bytes) >> 20) MiB")
+    }
+
+    /// Returns where its thousand vectors are read, which takes more than 8 MiB.
+    private func addLargeDocument(to quire: QuireInstance) throws -> String {
+        let library = try quire.createLibrary(#"{"name":"v","embedding_dimension":1024}"#)
+        let vector = Data([Float](repeating: 0.12345678, count: 1024).withUnsafeBytes(Array.init)).base64EncodedString()
+        let chunks = (0..<1000).map { #"{"text":"\#($0)","embedding":"\#(vector)"}"# }
+        let added = try quire.post(
+            "/v1/libraries/\(library)/documents/with-embeddings", #"{"title":"t","chunks":[\#(chunks.joined(separator: ","))]}"#)
+        return try #require(added["location"]) + "?include_embeddings=true"
     }
 
     @Test("a reply of 50 MB to a slow client takes at most three times its size of the responder's memory, then waits in a file of nginx's")
@@ -149,6 +154,59 @@ struct TransportTests {
         report(
             "a reply of \(size >> 20) MiB to a slow client: further memory of the responder, file of nginx's",
             "\((peak - before) >> 20) MiB, \(held >> 20) MiB")
+    }
+
+    @Test("a responder that is halted and goes on, as by a debugger or docker pause, breaks off neither a stream of documents nor a reply")
+    func halted() throws {
+        let quire = try QuireInstance(noModel)
+        let library = try quire.createLibrary()
+        let responder = try #require(quire.responder)
+        func haltWhereItWaits() throws {
+            for _ in 0..<20 {
+                try quire.waitUntil("the responder waits") { states(of: responder) == ["S"] }
+                kill(responder, SIGSTOP)
+                try quire.waitUntil("the responder is halted") { states(of: responder) == ["T"] }
+                kill(responder, SIGCONT)
+            }
+        }
+
+        // It waits for more documents.
+        let text = String(repeating: "word ", count: 200)
+        let lines = (0..<1200).map { #"{"title":"\#($0)","chunks":[{"text":"\#(text)","embedding":[1,2,3]}]}"# + "\n" }.joined()
+        let (first, rest) = (lines.utf8.prefix(lines.utf8.count / 2), lines.utf8.suffix(lines.utf8.count - lines.utf8.count / 2))
+        let stream = try #require(connectLocally(port: quire.port))
+        defer { close(stream) }
+        let head = "POST /v1/libraries/\(library)/documents/stream HTTP/1.1\r\nHost: quire\r\nConnection: close\r\n"
+        let length = "Content-Type: application/x-ndjson\r\nContent-Length: \(lines.utf8.count)\r\n\r\n"
+        sendAll(Array("\(head)\(length)".utf8) + first, to: stream)
+        try quire.waitUntil("documents are stored") { (try? quire.get("/v1/libraries/\(library)").json["num_documents"]?.integer) ?? 0 > 0 }
+        try haltWhereItWaits()
+        sendAll(Array(rest), to: stream)
+        let results = try #require(HTTPReply(receiveAll(from: stream))).text
+        #expect(!results.contains("error"), "\(results.suffix(300))")
+        #expect(try quire.get("/v1/libraries/\(library)").json["num_documents"] == 1200)
+
+        // It waits for nginx to take more of a reply.
+        try quire.changeNginx(
+            "snippets/fastcgi-buffers.conf", [("fastcgi_max_temp_file_size 256m;", "fastcgi_max_temp_file_size 1m;")])
+        let document = try addLargeDocument(to: quire)
+        let reply = try SlowReply(of: document, from: quire)
+        try quire.waitUntil("nginx's file is full") { ((try? heldReplies(of: quire)) ?? 0) >= 1 << 19 }
+        try haltWhereItWaits()
+        #expect(try reply.readAll() > 8 << 20)
+        #expect(quire.responder == responder)
+    }
+
+    /// What the threads of a process do: S if they wait, T if they are halted (proc(5)).
+    private func states(of process: pid_t) -> Set<Character> {
+        let tasks = "/proc/\(process)/task"
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: tasks)) ?? []
+        return Set(
+            threads.compactMap { thread in
+                let status = FileManager.default.contents(atPath: "\(tasks)/\(thread)/status") ?? Data()
+                let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("State:\t") }
+                return line?.dropFirst("State:\t".count).first
+            })
     }
 
     /// Bytes of the files in which nginx holds replies. They have no names any more, but for those that have them open.
