@@ -1,0 +1,128 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// Other vectors for a library, while its responder is killed.
+@Suite("Faults: re-embedding", .serialized)
+struct ReembeddingTests {
+    /// Models, with the dimension of their vectors and the plane in which these lie.
+    private static let models = ["first": (dimension: 4, plane: (0, 1)), "second": (dimension: 8, plane: (5, 2))]
+
+    /// The number that a text is as an angle, since all texts have vectors of length 1.
+    private static func vector(of text: String, by model: String) -> [Float] {
+        let (dimension, plane) = models[model]!
+        let angle = (Float(text) ?? -1) / 1000
+        var vector = [Float](repeating: 0, count: dimension)
+        (vector[plane.0], vector[plane.1]) = (cos(angle), sin(angle))
+        return vector
+    }
+
+    /// Answers as both models do, and takes its time where there are many texts.
+    private static func answer(_ request: StubServer.Request) -> StubServer.Answer {
+        guard let model = request.json["model"]?.string, let texts = request.json["input"]?.array else { return .json(400, [:]) }
+        if texts.count > 1 { poll(nil, 0, 20) }
+        let data = texts.enumerated().map { index, text -> JSON in
+            let vector = vector(of: text.string ?? "", by: model).map { JSON.number(Double($0)) }
+            return ["index": .number(Double(index)), "embedding": .array(vector)]
+        }
+        return .json(200, ["data": .array(data)])
+    }
+
+    @Test("killed within it, the responder goes on with it: nothing is lost, and all vectors are of the model that the library names")
+    func killed() throws {
+        let kills = count("QUIRE_REEMBEDDING_KILLS", standard: 6)
+        var chance = SplitMix(seed: seed("kills within re-embeddings", standard: 31))
+        let stub = StubServer { request, _ in Self.answer(request) }
+        let models = Self.models.map { name, model in
+            "  - name: \(name)\n    provider: openai\n    dimension: \(model.dimension)\n    base_url: \(stub.url)"
+        }
+        let quire = try QuireInstance(
+            noModel.merging(noProvider) { $1 }, file: "models:\n" + models.sorted().joined(separator: "\n"))
+        let library = try Library(on: quire, model: "first")
+        for start in stride(from: 0, to: 600, by: 100) { try library.add(start..<start + 100) }
+
+        var (model, amidst, compared) = ("first", 0, 0)
+        for kill in 0..<kills {
+            let next = model == "first" ? "second" : "first"
+            let done = Int.random(in: 0..<600, using: &chance)
+            #expect(try library.reembed(with: next) == 202)
+            try quire.waitUntil("\(done) documents are done") { library.progress.map { $0 >= done } ?? true }
+            try library.check(searches: 5, &chance)
+            try library.delete(Int.random(in: 0..<500, using: &chance))
+            try library.add(1000 + kill..<1001 + kill)
+            if library.progress != nil { amidst += 1 }
+
+            try quire.killResponder(restartingAtOnce: true)
+
+            try library.check(searches: 20, &chance)
+            try quire.waitUntil("all documents are done") { library.model == next && library.progress == nil }
+            try library.check(searches: 20, &chance)
+            compared += try library.checkDocuments(of: next)
+            model = next
+        }
+        // The others had come to their end before.
+        #expect(amidst >= kills / 2)
+        report("kills within a re-embedding", "\(amidst)")
+        report("vectors compared after kills within re-embeddings", "\(compared)")
+    }
+
+    /// A library of documents that are a number each.
+    private final class Library {
+        private let quire: QuireInstance
+        private let path: String
+        /// Ids by number.
+        private var documents: [Int: String] = [:]
+
+        init(on quire: QuireInstance, model: String) throws {
+            self.quire = quire
+            path = "/v1/libraries/" + (try quire.createLibrary(#"{"name":"n","embedding_model":"\#(model)","metric":"l2"}"#))
+        }
+
+        var model: String? { (try? quire.get(path))?.json["metadata"]?["embedding_model"]?.string }
+        /// How many documents have new vectors; nil when none are being made.
+        var progress: Int? {
+            guard let run = (try? quire.get("\(path)/reembed"))?.json, run["state"] == "running" else { return nil }
+            return run["documents_done"]?.integer
+        }
+
+        func reembed(with model: String) throws -> Int {
+            try quire.post("\(path)/reembed", #"{"embedding_model":"\#(model)"}"#).status
+        }
+
+        func add(_ numbers: Range<Int>) throws {
+            let bodies = numbers.map { #"{"title":"t","texts":["\#($0)"]}"# }
+            let reply = try quire.post("\(path)/documents/batch", #"{"documents":[\#(bodies.joined(separator: ","))]}"#)
+            for (index, number) in numbers.enumerated() {
+                documents[number] = try #require(reply.json["results"]?[index]?["id"]?.string, "\(reply.text)")
+            }
+        }
+
+        func delete(_ number: Int) throws {
+            guard let id = documents.removeValue(forKey: number) else { return }
+            #expect(try quire.deleteDocument(id).status == 204)
+        }
+
+        /// What is there is found by its text, and what was deleted is not.
+        func check(searches: Int, _ chance: inout SplitMix) throws {
+            #expect(try quire.get(path).json["num_documents"]?.integer == documents.count)
+            for _ in 0..<searches {
+                let number = Int.random(in: 0..<600, using: &chance)
+                let reply = try quire.post("\(path)/search", #"{"query":"\#(number)","k":1}"#)
+                let found = reply.json["results"]?[0]
+                #expect((found?["chunk"]?["text"]?.string == "\(number)") == (documents[number] != nil), "\(number): \(reply.text)")
+                if documents[number] != nil { #expect(found?["distance"]?.number == 0) }
+            }
+        }
+
+        /// Returns how many there are.
+        func checkDocuments(of model: String) throws -> Int {
+            for (number, id) in documents {
+                let reply = try quire.get("/v1/documents/\(id)?include_embeddings=true")
+                let expected = ReembeddingTests.vector(of: "\(number)", by: model)
+                let found = try #require(reply.json["chunks"]?[0]?["embedding"]?.floats, "\(number): \(reply.text)")
+                #expect(found.count == expected.count && zip(found, expected).allSatisfy { abs($0 - $1) < 1e-5 }, "\(number): \(found)")
+            }
+            return documents.count
+        }
+    }
+}
