@@ -50,10 +50,12 @@ package struct SearchResult: Sendable {
 }
 
 extension Database {
+    /// - Throws: `modelChanged` where the library's vectors are of another source by now than that of the query.
     package func search(in id: LibraryID, _ query: SearchQuery) throws(DatabaseError) -> SearchResult {
         precondition(query.count > 0, "a search asks for something")
         let library = try existingLibrary(id)
         let (result, minimum) = try library.lock.withReadLock { () throws(DatabaseError) in
+            if query.mode != .keyword, let source = query.source, source != library.record.source { throw .modelChanged(id) }
             if query.mode != .keyword,
                 let problem = VectorStore.validate(query.vector.span, metric: library.metric, dimension: library.dimension)
             {

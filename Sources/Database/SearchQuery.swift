@@ -20,6 +20,8 @@ package struct SearchQuery: Sendable {
     package var mode: Mode
     /// Valid for the library; of a keyword search, nothing.
     package var vector: [Float]
+    /// What made it, if that was the library's model; nil: whoever asks did.
+    package var source: EmbeddingSource?
     /// Of a vector search, nothing.
     package var text = ""
     package var count: Int

@@ -13,13 +13,22 @@ struct ReembeddingTests {
     /// How the model "second" answers: with an error, or with other vectors than before.
     private let isBroken = Shared(false)
     private let hasChanged = Shared(false)
+    /// Called once, before the model "first" answers.
+    private let beforeFirst = Shared<(@Sendable () -> Void)?>(nil)
 
     /// With the models `first` of dimension 4 and `second` of dimension 8, whose vectors say which letters a text has.
     init() throws {
-        let (isBroken, hasChanged) = (isBroken, hasChanged)
+        let (isBroken, hasChanged, beforeFirst) = (isBroken, hasChanged, beforeFirst)
         let stub = StubServer { request, _ in
             let isSecond = request.json["model"] == "second"
             if isSecond, isBroken.current { return .json(400, ["error": ["message": "no"]]) }
+            if !isSecond {
+                let call = beforeFirst.update { call in
+                    defer { call = nil }
+                    return call
+                }
+                call?()
+            }
             let vectors = (request.json["input"]?.array ?? []).map { text -> [Double] in
                 var letters = [Double](repeating: 0.01, count: isSecond ? 8 : 4)
                 for byte in text.string!.utf8 { letters[Int(byte) % letters.count] += 1 }
@@ -78,6 +87,36 @@ struct ReembeddingTests {
         #expect(view.headers[.eTag] != etag)
         #expect(server.post("\(library)/documents", ["title": "t", "texts": ["new"]]).status == 201)
         #expect(server.post("\(library)/search", ["query": "new", "k": 1]).json["results"]?[0]?["document_title"] == "t")
+    }
+
+    @Test("a search whose text the old model has embedded when the new one takes its place is embedded anew, alone and in a batch")
+    func searchesAcross() throws {
+        defer { server.service.stop() }
+        // Of another text each time: a query is kept.
+        for (isBatch, text) in [(false, "gggg"), (true, "fghi")] {
+            let library = try makeLibrary()
+            #expect(server.post("\(library)/documents", ["title": "t", "texts": [.string(text)]]).status == 201)
+            let id = try #require(LibraryID(String(library.suffix(36))))
+            beforeFirst.set { [database = server.database, reembedder = server.service.reembedder, service = server.service] in
+                do {
+                    try database.beginReembedding(of: id, as: EmbeddingSource(model: "second", dimension: 8))
+                    try reembedder.start(id, from: "first", to: "second", with: service)
+                } catch {
+                    Issue.record(error)
+                }
+                while reembedder.run(of: id)?.state == .running { yieldThread() }
+            }
+
+            let search: JSON = ["query": .string(text), "k": 1]
+            let reply =
+                isBatch
+                ? server.post("\(library)/search/batch", ["searches": [search, search]]) : server.post("\(library)/search", search)
+
+            let results = isBatch ? reply.json["searches"]?[1]?["results"] : reply.json["results"]
+            #expect(results?[0]?["document_title"] == "t", "\(reply.json.text)")
+            #expect(results?[0]?["distance"]?.number.map { abs($0) < 1e-6 } == true)
+            #expect(server.get(library).json["metadata"]?["embedding_model"] == "second")
+        }
     }
 
     @Test("goes on after a restart where it was, and can be gone on with where it failed")

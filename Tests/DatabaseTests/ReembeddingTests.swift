@@ -177,6 +177,27 @@ struct ReembeddingTests {
         #expect(throws: DatabaseError.modelChanged(library)) { try results[0].get() }
     }
 
+    @Test("a search by a vector that an old model made finds nothing by the new one's, though their dimension is the same")
+    func oldQueries() throws {
+        let old = try database.library(library).record.source
+        let same = EmbeddingSource(model: "new", dimension: 4)
+        try database.beginReembedding(of: library, as: same)
+        let documents = try database.unstagedDocuments(of: library, after: .zero, chunkLimit: 100)
+        try database.stage(documents.map { ($0, [[0, 0, 0, 1]]) }, by: same)
+        var query = SearchQuery(vector: [0, 0, 0, 1], count: 1)
+        query.source = old
+        #expect(try !database.search(in: library, query).hits.isEmpty)
+
+        #expect(try database.finishReembedding(of: library))
+
+        #expect(throws: DatabaseError.modelChanged(library)) { try database.search(in: library, query) }
+        query.source = same
+        #expect(try !database.search(in: library, query).hits.isEmpty)
+        // Whoever sends a vector knows what made it.
+        query.source = nil
+        #expect(try !database.search(in: library, query).hits.isEmpty)
+    }
+
     @Test("a library that is deleted takes its new vectors along")
     func deleted() throws {
         try database.beginReembedding(of: library, as: source)

@@ -63,7 +63,7 @@ private struct SnapshotsBesideWriters {
         var spans: [Span] = []
         for _ in 0..<count("QUIRE_SNAPSHOTS", standard: 5) {
             let (before, begin) = (database.lastSequence.rawValue, ContinuousClock.now)
-            try writers.pausing { _ = try database.takeSnapshot() }
+            try writers.pausing(for: alone.last! + .milliseconds(200)) { _ = try database.takeSnapshot() }
             if database.lastSequence.rawValue - before < 16 { flaws.insert(.fewWrites) }
             spans.append(Span(begin: begin, end: .now))
         }
@@ -136,8 +136,14 @@ private struct Writers: Sendable {
     }
 
     /// Runs `body`, with the bug while nobody writes.
-    func pausing(_ body: () throws -> Void) throws {
-        if let gate { try gate.withWriteLock { try body() } } else { try body() }
+    /// - Parameter least: for so long a planted bug keeps them out: what else uses the machine must not hide it.
+    func pausing(for least: Duration, _ body: () throws -> Void) throws {
+        guard let gate else { return try body() }
+        try gate.withWriteLock {
+            let begin = ContinuousClock.now
+            try body()
+            while ContinuousClock.now - begin < least { yieldThread() }
+        }
     }
 
     private func put(_ count: Int, _ chance: inout SplitMix) throws {

@@ -33,7 +33,7 @@ struct SearchRoutes {
         let includeEmbeddings = try request.readQuery { $0.bool("include_embeddings") }
         var queries = [try read(request.jsonReader(), service.settings, library)]
         let embedding = try complete(&queries, library, includeEmbeddings)
-        let (result, searching) = try measured { try database.search(in: library.id, queries[0]) }
+        let (result, searching) = try measured { try run(queries[0], in: library.id) }
         slow.note(request, in: library.id, queries[0], result, embedding: embedding, searching: searching)
         return Response(json: .ok, capacity: 1024 * (1 + result.hits.count)) { json in
             json.write(result, metric: library.metric, time: ContinuousClock.now - start)
@@ -50,7 +50,7 @@ struct SearchRoutes {
         // Their texts are embedded together: that is no one's alone.
         _ = try complete(&queries, library, includeEmbeddings)
         let results = try queries.map { query in
-            let (result, time) = try measured { try database.search(in: library.id, query) }
+            let (result, time) = try measured { try run(query, in: library.id) }
             slow.note(request, in: library.id, query, result, embedding: .zero, searching: time)
             return (result: result, time: time)
         }
@@ -71,10 +71,26 @@ struct SearchRoutes {
         let incomplete = queries.indices.filter { queries[$0].needsVector }
         if !incomplete.isEmpty {
             let embeddings = try service.embed(incomplete.map { queries[$0].text }, as: .query, for: library)
-            for (position, index) in incomplete.enumerated() { queries[index].vector = Array(embeddings[position]) }
+            for (position, index) in incomplete.enumerated() {
+                queries[index].vector = Array(embeddings[position])
+                queries[index].source = library.source
+            }
         }
         for index in queries.indices { queries[index].withEmbeddings = includeEmbeddings }
         return ContinuousClock.now - start
+    }
+
+    /// Searches. Where the library has got vectors of another model since the text was embedded, that is done once more.
+    private func run(_ query: SearchQuery, in library: LibraryID) throws -> SearchResult {
+        let database = try service.database
+        do {
+            return try database.search(in: library, query)
+        } catch .modelChanged {
+            var queries = [query]
+            queries[0].vector = []
+            _ = try complete(&queries, database.library(library).record, query.withEmbeddings)
+            return try database.search(in: library, queries[0])
+        }
     }
 
     private func measured<Result>(_ body: () throws -> Result) rethrows -> (result: Result, time: Duration) {
