@@ -174,8 +174,10 @@ struct LibrarySearch {
             case .reciprocalRank(let k):
                 ReciprocalRankFusion(k: k).fuse([near.map(\.id), matching.map(\.id)], weights: weights)
             case .weighted:
+                // A chunk without the words has a score of 0; how far one can be has no bound.
                 RelativeScoreFusion().fuse(
-                    [near.map { ($0.id, -Double($0.distance!)) }, matching.map { ($0.id, Double($0.score!)) }], weights: weights)
+                    [near.map { ($0.id, -Double($0.distance!)) }, matching.map { ($0.id, Double($0.score!)) }], floors: [nil, 0],
+                    weights: weights)
             }
         return fused.prefix(count).map { fused in
             var candidate = candidates[fused.id]!

@@ -13,7 +13,7 @@ package struct SearchQuery: Sendable {
     package enum Fusion: Sendable, Equatable {
         /// By the places in both alone.
         case reciprocalRank(k: Double)
-        /// By the scores in both, each stretched to between 0 and 1.
+        /// By the scores in both, the best of each as 1.
         case weighted
     }
 
@@ -37,7 +37,7 @@ package struct SearchQuery: Sendable {
     package var filter: Filter?
     /// Of each document the best chunk alone.
     package var groupsByDocument = false
-    package var fusion = Fusion.reciprocalRank(k: 60)
+    package var fusion = Fusion.weighted
     /// How much results that say the same as better ones stand back, from 0 (not at all) to 1.
     package var diversity: Float = 0
     /// How many chunks before and behind each that is found make a passage with it; nil: no passages.

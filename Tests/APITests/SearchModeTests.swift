@@ -41,8 +41,12 @@ struct SearchModeTests {
     func hybrid() {
         let body: [String: JSON] = ["embedding": [1, 0, 0], "query": "pears", "mode": "hybrid", "k": 3]
         let path = "\(library)/search/embedding"
+        func scores(_ fusion: JSON?) -> [Double] {
+            let reply = server.post(path, .object(fusion.map { body.merging(["fusion": $0]) { $1 } } ?? body))
+            return reply.json["results"]?.array?.compactMap { $0["score"]?.number } ?? []
+        }
 
-        let reply = server.post(path, .object(body))
+        let reply = server.post(path, .object(body.merging(["fusion": ["method": "rrf"]]) { $1 }))
         #expect(titles(reply) == ["two", "one", "three"])
         #expect(reply.json["results"]?[0]?["vector_rank"] == 3 && reply.json["results"]?[0]?["keyword_rank"] == 1)
         #expect(reply.json["results"]?[1]?["vector_rank"] == 1 && reply.json["results"]?[1]?["keyword_rank"] == .null)
@@ -52,7 +56,9 @@ struct SearchModeTests {
         #expect(titles(server.post(path, .object(byVector))) == ["one", "three", "two"])
         let near = body.merging(["distance_threshold": 0.5]) { $1 }
         #expect(server.post(path, .object(near)).json["results"]?[2]?["distance"] != nil)
-        #expect(server.post(path, .object(body.merging(["fusion": ["k": 0]]) { $1 })).status == 200)
+        // By scores, unless only the k of places is given.
+        #expect(scores(nil) == scores(["method": "weighted"]) && scores(nil).first == 1)
+        #expect(scores(["k": 60]) == scores(["method": "rrf"]) && scores(["k": 0]).first.map { Float($0) } == Float(1 + 1 / 3.0))
     }
 
     @Test("an offset leaves the best out, a group is a document's best")

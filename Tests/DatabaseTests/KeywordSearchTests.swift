@@ -85,6 +85,7 @@ struct KeywordSearchTests {
         try put(2, ["fox"], [0.9, 0.1, 0, 0])
         try put(3, ["fox fox"], [0, 0, 0, 1])
         var query = SearchQuery(.hybrid, vector: [1, 0, 0, 0], text: "fox", count: 3)
+        query.fusion = .reciprocalRank(k: 60)
 
         let hits = try database.search(in: library, query).hits
         #expect(hits.map(\.document.id) == [.number(3), .number(2), .number(1)])

@@ -121,15 +121,15 @@ extension SearchQuery {
     }
 
     private mutating func readFusion(_ object: inout JSONObject) {
-        let method = object.optional("method") { $0.choice(of: FusionMethod.self) } ?? .rrf
+        let method = object.optional("method") { $0.choice(of: FusionMethod.self) }
         let k = object.optional("k") { value -> Double? in
-            guard method == .rrf else {
+            guard method != .weighted else {
                 value.note(.unknownField, "only 'rrf' has a k")
                 return nil
             }
             return value.number(in: 0...1_000_000)
         }
-        fusion = method == .rrf ? .reciprocalRank(k: k ?? 60) : .weighted
+        fusion = method == .rrf || k != nil ? .reciprocalRank(k: k ?? 60) : .weighted
         _ = object.optional("weights") { value -> Double? in
             value.object { weights in
                 vectorWeight = weights.optional("vector") { $0.number(in: 0...1000) } ?? 1
