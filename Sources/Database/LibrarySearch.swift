@@ -14,6 +14,8 @@ struct LibrarySearch {
     private var outcome: SearchOutcome?
     private var shortage: SearchResult.Shortage?
     private var scoredWords = 0
+    /// Of the last that a list of `depth` has, before a threshold: what stretches scores is the same however long the list is.
+    private var farDistance: Float = 0
 
     /// A chunk that was found.
     private struct Candidate {
@@ -98,6 +100,7 @@ struct LibrarySearch {
         let request = library.vectorRequest(count: count + 1, ef: query.ef, isExact: query.isExact, filter: eligibleRows)
         let (neighbors, outcome) = nearestRows(count, request)
         self.outcome = outcome
+        farDistance = neighbors.prefix(Self.depth).last?.distance ?? 0
         let near = neighbors.prefix { $0.distance <= query.threshold ?? .infinity }
         var candidates: [Candidate] = []
         for neighbor in near {
@@ -174,10 +177,10 @@ struct LibrarySearch {
             case .reciprocalRank(let k):
                 ReciprocalRankFusion(k: k).fuse([near.map(\.id), matching.map(\.id)], weights: weights)
             case .weighted:
-                // A chunk without the words has a score of 0; how far one can be has no bound.
+                // A chunk without the words has a score of 0.
                 RelativeScoreFusion().fuse(
-                    [near.map { ($0.id, -Double($0.distance!)) }, matching.map { ($0.id, Double($0.score!)) }], floors: [nil, 0],
-                    weights: weights)
+                    [near.map { ($0.id, -Double($0.distance!)) }, matching.map { ($0.id, Double($0.score!)) }],
+                    floors: [-Double(farDistance), 0], weights: weights)
             }
         return fused.prefix(count).map { fused in
             var candidate = candidates[fused.id]!

@@ -36,26 +36,25 @@ package struct ReciprocalRankFusion: Equatable, Sendable {
     }
 }
 
-/// Makes one list of several by the scores in them: those of each list are stretched so that the best becomes 1 and its floor 0, and the score of
-/// an id is the weighted sum over the lists that have it. The floor is the least score that there can be (Bruch, Gai and Ingber, An Analysis of Fusion
-/// Functions for Hybrid Retrieval, TOIS 2023, section 4), or where there is none the worst of the list (min-max normalisation: Fox and Shaw,
-/// Combination of Multiple Searches, TREC-2, 1994).
+/// Makes one list of several by the scores in them: those of each list are stretched so that the best becomes 1 and its floor 0, which is what
+/// those below it count too, and the score of an id is the weighted sum over the lists that have it. The floor is the least score that there can be
+/// (Bruch, Gai and Ingber, An Analysis of Fusion Functions for Hybrid Retrieval, TOIS 2023), or that of a place in the list (min-max normalisation:
+/// Fox and Shaw, Combination of Multiple Searches, TREC-2, 1994).
 package struct RelativeScoreFusion: Equatable, Sendable {
     package init() {}
 
     /// - Parameters:
     ///   - lists: ids with finite scores, higher is better, each id once in a list; in any order.
-    ///   - floors: one for each list; nil: its worst score.
+    ///   - floors: one for each list.
     ///   - weights: one for each list.
     /// - Returns: each id once, by descending score; those of equal scores by id. Where the best is no better than the floor, it counts as 1.
-    package func fuse<ID>(_ lists: [[(id: ID, score: Double)]], floors: [Double?], weights: [Double]) -> [Fused<ID>] {
+    package func fuse<ID>(_ lists: [[(id: ID, score: Double)]], floors: [Double], weights: [Double]) -> [Fused<ID>] {
         precondition(lists.count == weights.count && lists.count == floors.count, "each list has a floor and a weight")
         var scores: [ID: Double] = [:]
         for ((list, floor), weight) in zip(zip(lists, floors), weights) {
-            guard let worst = list.lazy.map(\.score).min(), let best = list.lazy.map(\.score).max() else { continue }
-            let floor = floor ?? worst
+            guard let best = list.lazy.map(\.score).max() else { continue }
             for (id, score) in list {
-                scores[id, default: 0] += weight * (best > floor ? (score - floor) / (best - floor) : 1)
+                scores[id, default: 0] += weight * (best > floor ? max(0, (score - floor) / (best - floor)) : 1)
             }
         }
         return sorted(scores)

@@ -110,7 +110,8 @@ struct ReembeddingTests {
             let search: JSON = ["query": .string(text), "k": 1]
             let reply =
                 isBatch
-                ? server.post("\(library)/search/batch", ["searches": [search, search]]) : server.post("\(library)/search", search)
+                ? server.post("\(library)/search/batch", ["searches": [["query": "xyz"], search]])
+                : server.post("\(library)/search", search)
 
             let results = isBatch ? reply.json["searches"]?[1]?["results"] : reply.json["results"]
             #expect(results?[0]?["document_title"] == "t", "\(reply.json.text)")

@@ -58,6 +58,7 @@ struct SearchModeTests {
         #expect(server.post(path, .object(near)).json["results"]?[2]?["distance"] != nil)
         // By scores, unless only the k of places is given.
         #expect(scores(nil) == scores(["method": "weighted"]) && scores(nil).first == 1)
+        #expect(scores(["weights": ["keyword": 2]]).first == 2)
         #expect(scores(["k": 60]) == scores(["method": "rrf"]) && scores(["k": 0]).first.map { Float($0) } == Float(1 + 1 / 3.0))
     }
 

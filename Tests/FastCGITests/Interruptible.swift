@@ -14,7 +14,7 @@ struct Interruptible: Sendable {
         pthread_sigmask(SIG_UNBLOCK, &open, nil)
     }
 
-    /// Returns when the thread, which has to be there still, has handled the signal.
+    /// Returns when the thread, which has to be there still, has handled the signal, or that of a test beside it another one.
     func interrupt() {
         let before = handled.load(ordering: .relaxed)
         pthread_kill(thread, SIGUSR2)

@@ -5,8 +5,8 @@ import Testing
 /// Other vectors for a library, while its responder is killed.
 @Suite("Faults: re-embedding", .serialized)
 struct ReembeddingTests {
-    /// Models, with the dimension of their vectors and the plane in which these lie.
-    private static let models = ["first": (dimension: 4, plane: (0, 1)), "second": (dimension: 8, plane: (5, 2))]
+    /// Models, with the dimension of their vectors and the plane in which these lie: nothing but the vectors tells one from the other.
+    private static let models = ["first": (dimension: 8, plane: (0, 1)), "second": (dimension: 8, plane: (5, 2))]
 
     /// The number that a text is as an angle, since all texts have vectors of length 1.
     private static func vector(of text: String, by model: String) -> [Float] {
@@ -68,9 +68,11 @@ struct ReembeddingTests {
             try library.delete(Int.random(in: 0..<500, using: &chance))
             try library.add(1000 + kill..<1001 + kill)
 
-            // In the middle of it, or when it has just gone on.
-            let goesOn = Bool.random(using: &chance)
-            if goesOn { pace.update { $0.allowed = .max } }
+            // In the middle of it, or while the rest is made and takes the place of what there was.
+            if Bool.random(using: &chance) {
+                pace.update { $0.allowed = .max }
+                poll(nil, 0, Int32.random(in: 0...150, using: &chance))
+            }
             try quire.killResponder(restartingAtOnce: true)
             pace.update { $0.allowed = .max }
 

@@ -23,24 +23,25 @@ struct RankFusionTests {
     @Test("stretches scores from 0 to 1 and adds them")
     func addsStretchedScores() {
         let fused = RelativeScoreFusion().fuse(
-            [[("a", -4), ("b", 0), ("c", -2)], [("c", 30), ("d", 10)], [("d", 7)], []], floors: [nil, nil, nil, 0],
+            [[("a", -4), ("b", 0), ("c", -2)], [("c", 30), ("d", 10)], [("d", 7)], []], floors: [-4, 10, 7, 0],
             weights: [1, 0.5, 0.25, 9])
 
         #expect(fused == [Fused(id: "b", score: 1), Fused(id: "c", score: 1), Fused(id: "d", score: 0.25), Fused(id: "a", score: 0)])
     }
 
-    @Test("a score that is the worst of its list counts by how far it is above the floor")
+    @Test("a score counts by how far it is above the floor, and nothing below it")
     func floor() {
-        let fused = RelativeScoreFusion().fuse([[("a", 4), ("b", 3)], [("a", 0), ("c", 0)]], floors: [0, 0], weights: [1, 0.5])
+        let fused = RelativeScoreFusion().fuse(
+            [[("a", 4), ("b", 3), ("d", -1)], [("a", 0), ("c", 0)]], floors: [0, 0], weights: [1, 0.5])
 
-        #expect(fused == [Fused(id: "a", score: 1.5), Fused(id: "b", score: 0.75), Fused(id: "c", score: 0.5)])
+        #expect(fused.map(\.id) == ["a", "b", "c", "d"] && fused.map(\.score) == [1.5, 0.75, 0.5, 0])
     }
 
     @Test("orders equal scores by id")
     func ordersTies() {
         #expect(ReciprocalRankFusion().fuse([[3, 1], [1, 3], [2]], weights: [1, 1, 0]).map(\.id) == [1, 3, 2])
         #expect(
-            RelativeScoreFusion().fuse([[(9, 1.5), (4, 1.5), (7, 1.5)]], floors: [nil], weights: [2])
+            RelativeScoreFusion().fuse([[(9, 1.5), (4, 1.5), (7, 1.5)]], floors: [1.5], weights: [2])
                 == [4, 7, 9].map { Fused(id: $0, score: 2) })
         #expect(ReciprocalRankFusion().fuse([[Int]](), weights: []).isEmpty)
     }

@@ -32,8 +32,8 @@ struct SearchRoutes {
         let library = try database.library(path.identifier("id")).record
         let includeEmbeddings = try request.readQuery { $0.bool("include_embeddings") }
         var queries = [try read(request.jsonReader(), service.settings, library)]
-        let embedding = try complete(&queries, library, includeEmbeddings)
-        let (result, searching) = try measured { try run(queries[0], in: library.id) }
+        let (embedding, results) = try run(&queries, in: library, includeEmbeddings)
+        let (result, searching) = results[0]
         slow.note(request, in: library.id, queries[0], result, embedding: embedding, searching: searching)
         return Response(json: .ok, capacity: 1024 * (1 + result.hits.count)) { json in
             json.write(result, metric: library.metric, time: ContinuousClock.now - start)
@@ -47,12 +47,10 @@ struct SearchRoutes {
         let library = try database.library(path.identifier("id")).record
         let includeEmbeddings = try request.readQuery { $0.bool("include_embeddings") }
         var queries = try SearchQuery.readBatch(request.jsonReader(), service.settings, for: library)
+        let (_, results) = try run(&queries, in: library, includeEmbeddings)
         // Their texts are embedded together: that is no one's alone.
-        _ = try complete(&queries, library, includeEmbeddings)
-        let results = try queries.map { query in
-            let (result, time) = try measured { try run(query, in: library.id) }
+        for (query, (result, time)) in zip(queries, results) {
             slow.note(request, in: library.id, query, result, embedding: .zero, searching: time)
-            return (result: result, time: time)
         }
         return Response(json: .ok, capacity: 1024 * results.reduce(1) { $0 + 1 + $1.result.hits.count }) { json in
             json.object { json in
@@ -65,31 +63,34 @@ struct SearchRoutes {
         }
     }
 
-    /// Gives searches by text their vectors, and tells how long that took.
-    private func complete(_ queries: inout [SearchQuery], _ library: LibraryRecord, _ includeEmbeddings: Bool) throws -> Duration {
-        let start = ContinuousClock.now
-        let incomplete = queries.indices.filter { queries[$0].needsVector }
-        if !incomplete.isEmpty {
-            let embeddings = try service.embed(incomplete.map { queries[$0].text }, as: .query, for: library)
-            for (position, index) in incomplete.enumerated() {
-                queries[index].vector = Array(embeddings[position])
-                queries[index].source = library.source
-            }
-        }
+    /// Runs searches that are valid together: embeds their texts, and tells how long that took, then searches one after another. If meanwhile
+    /// the library has got vectors of another model than that of the texts, all of it is done once more.
+    private func run(
+        _ queries: inout [SearchQuery], in library: LibraryRecord, _ includeEmbeddings: Bool
+    ) throws -> (embedding: Duration, results: [(result: SearchResult, time: Duration)]) {
         for index in queries.indices { queries[index].withEmbeddings = includeEmbeddings }
-        return ContinuousClock.now - start
+        let (database, waiting) = (try service.database, service.briefly)
+        func search() throws -> [(result: SearchResult, time: Duration)] {
+            try queries.map { query in try measured { try database.search(in: library.id, query) } }
+        }
+        let first = try measured { try complete(&queries, library, waiting) }
+        do {
+            return (first.time, try search())
+        } catch DatabaseError.modelChanged {
+            for index in queries.indices where queries[index].source != nil { queries[index].vector = [] }
+            let again = try measured { try complete(&queries, database.library(library.id).record, waiting) }
+            return (first.time + again.time, try search())
+        }
     }
 
-    /// Searches. Where the library has got vectors of another model since the text was embedded, that is done once more.
-    private func run(_ query: SearchQuery, in library: LibraryID) throws -> SearchResult {
-        let database = try service.database
-        do {
-            return try database.search(in: library, query)
-        } catch .modelChanged {
-            var queries = [query]
-            queries[0].vector = []
-            _ = try complete(&queries, database.library(library).record, query.withEmbeddings)
-            return try database.search(in: library, queries[0])
+    /// Gives searches by text their vectors.
+    private func complete(_ queries: inout [SearchQuery], _ library: LibraryRecord, _ waiting: Service.Waiting) throws {
+        let incomplete = queries.indices.filter { queries[$0].needsVector }
+        guard !incomplete.isEmpty else { return }
+        let embeddings = try service.embed(incomplete.map { queries[$0].text }, as: .query, for: library, waiting)
+        for (position, index) in incomplete.enumerated() {
+            queries[index].vector = Array(embeddings[position])
+            queries[index].source = library.source
         }
     }
 
