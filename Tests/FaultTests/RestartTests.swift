@@ -68,7 +68,7 @@ struct RestartTests {
     }
 
     @Test(
-        "five reloads of nginx under load of eight clients that keep their connections fail nothing; no more than five connections a reload, on average, are closed just when they are used again"
+        "five reloads of nginx under load of eight clients that keep their connections fail nothing; at most five connections a reload are closed just when one is used again"
     )
     func keptConnections() throws {
         struct Tally {
@@ -89,6 +89,9 @@ struct RestartTests {
             return Background {
                 let connection = KeptConnection(port: quire.port)
                 while !isOver.current {
+                    // What a client does between two requests. With none, requests are always waiting for nginx, which does not read them
+                    // any more when it is told to go on with other settings.
+                    poll(nil, 0, 1)
                     let result = Result { try connection.post(path, body) }
                     tally.update { tally in
                         tally.openings = connection.openings
@@ -125,8 +128,7 @@ struct RestartTests {
         let unknown = results.reduce(0) { $0 + $1.resets[true, default: 0] }
         #expect(results.flatMap(\.failures) == [])
         #expect(Set(results.flatMap(\.statuses.keys)) == [200, 201])
-        // Whose connections nobody uses at that moment is chance, once for each client.
-        #expect(resets() <= 5 * resetsOfReloads.count && resetsOfReloads.allSatisfy { $0 <= clients.count }, "\(resetsOfReloads)")
+        #expect(resetsOfReloads.allSatisfy { $0 <= 5 }, "\(resetsOfReloads)")
         #expect(openings * 10 < answers(), "connections were not kept")
         let stored = try #require(try quire.get("/v1/libraries/\(library)").json["num_documents"]?.integer)
         #expect((written...written + unknown).contains(stored))
