@@ -49,17 +49,7 @@ final class FastCGIClient {
 
     /// Returns false when the peer no longer listens.
     @discardableResult
-    func send(_ bytes: [UInt8]) -> Bool {
-        var sent = 0
-        while sent < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.send(connection, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
-            }
-            guard count > 0 else { return false }
-            sent += count
-        }
-        return true
-    }
+    func send(_ bytes: [UInt8]) -> Bool { sendAll(bytes, to: connection) }
 
     /// Whether the connection takes bytes; a peer that does not read for 50 ms holds it up.
     var canSend: Bool {

@@ -51,16 +51,18 @@ package func exchange(_ request: [UInt8], port: Int, ending: Bool = false) -> [U
 }
 
 /// Sends bytes, or as many as the other side takes: a server may answer and close before it has read everything, and what it said still
-/// counts.
-package func sendAll(_ bytes: [UInt8], to descriptor: Int32) {
+/// counts. Returns whether it took all of them.
+@discardableResult
+package func sendAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
     var rest = bytes[...]
     while !rest.isEmpty {
         let sent = rest.withUnsafeBytes { bytes in
             uninterrupted { send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL)) }
         }
-        guard sent > 0 else { break }
+        guard sent > 0 else { return false }
         rest = rest.dropFirst(sent)
     }
+    return true
 }
 
 /// Everything that comes until the other side closes, or until the end of a reply.

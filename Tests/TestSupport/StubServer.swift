@@ -138,9 +138,9 @@ extension StubServer {
                 case .reply(let status, let headers, let body):
                     var head = "HTTP/1.1 \(status) Status\r\nContent-Type: application/json\r\nContent-Length: \(body.count)\r\n"
                     for (name, value) in headers { head += "\(name): \(value)\r\n" }
-                    guard write(Array((head + "\r\n").utf8) + body, to: connection) else { return }
+                    guard sendAll(Array((head + "\r\n").utf8) + body, to: connection) else { return }
                 case .raw(let bytes):
-                    _ = write(bytes, to: connection)
+                    sendAll(bytes, to: connection)
                     return
                 case .silence:
                     while receive(from: connection, &received) {}
@@ -175,18 +175,6 @@ extension StubServer {
             let count = uninterrupted { recv(connection, &buffer, buffer.count, 0) }
             guard count > 0 else { return false }
             received += buffer[..<count]
-            return true
-        }
-
-        private func write(_ bytes: [UInt8], to connection: Int32) -> Bool {
-            var rest = bytes[...]
-            while !rest.isEmpty {
-                let sent = rest.withUnsafeBytes { bytes in
-                    uninterrupted { send(connection, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL)) }
-                }
-                guard sent > 0 else { return false }
-                rest = rest.dropFirst(sent)
-            }
             return true
         }
     }
